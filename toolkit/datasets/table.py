@@ -1,0 +1,162 @@
+"""The user's own outcomes: a long table, one row per prompt and model."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from toolkit.errors import ToolkitError
+from toolkit.outcomes import Outcomes
+from toolkit.pricing import PRICE_COLUMNS, read_prices
+
+REQUIRED = ("prompt_id", "prompt", "model", "quality")
+MEASURES = ("cost_usd", "input_tokens", "output_tokens")
+PER_PROMPT = ("domain", "language", "group", "split")
+
+
+def _read_jsonl(path: Path) -> pd.DataFrame:
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as err:
+            raise ToolkitError(f"{path}: line {number} is no JSON object ({err.msg} at column {err.colno}).") from err
+    return pd.DataFrame(rows)
+
+
+READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
+    ".csv": lambda path: pd.read_csv(path, dtype={"prompt_id": str, "model": str, "prompt": str}, keep_default_na=True),
+    ".jsonl": _read_jsonl,
+    ".parquet": pd.read_parquet,
+}
+
+
+def loader(path: Path) -> Callable[..., Outcomes]:
+    """A loader for one file, with the options of ``load_table``."""
+
+    def load_this(*, prices: str = "") -> Outcomes:
+        return load_table(path, prices=prices)
+
+    return load_this
+
+
+def load_table(path: Path, prices: str = "") -> Outcomes:
+    """Read a long table of outcomes.
+
+    Columns: ``prompt_id``, ``prompt``, ``model``, ``quality`` in [0, 1] (empty = unobserved), and either ``cost_usd``
+    or ``input_tokens`` and ``output_tokens``; ``domain``, ``language``, ``group`` and ``split`` (train, test) where
+    known.
+
+    Args:
+        path: .csv, .jsonl or .parquet.
+        prices: a CSV of prices (see ``pricing.read_prices``) that turns tokens into dollars.
+
+    Raises:
+        ToolkitError: names file, row and field of the first thing that is wrong.
+    """
+    rows = _read(path)
+    _check_columns(rows, path)
+    for column in ("quality", *MEASURES):
+        if column in rows.columns:
+            rows[column] = _numbers(rows, column, path)
+    _check_rows(rows, path)
+    prompts = _prompts(rows, path)
+    names = list(dict.fromkeys(rows["model"]))
+    matrix = {
+        column: rows.pivot(index="prompt_id", columns="model", values=column).loc[prompts["prompt_id"], names].to_numpy(float)
+        for column in ("quality", *MEASURES)
+        if column in rows.columns
+    }
+    models = pd.DataFrame(index=names, columns=list(PRICE_COLUMNS), dtype=float)
+    outcomes = Outcomes(
+        name=path.name,
+        prompts=prompts,
+        models=models,
+        cost_source="measured" if "cost_usd" in matrix else "none",
+        notes=_notes(matrix, path),
+        **matrix,
+    )
+    if not prices:
+        return outcomes
+    return outcomes.reprice(read_prices(prices))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise ToolkitError(f"{path}: no such file; a table in {', '.join(READERS)} was expected.")
+    if path.suffix.lower() not in READERS:
+        raise ToolkitError(f"{path}: a table in {', '.join(READERS)} was expected; found {path.suffix or 'no ending'}.")
+    try:
+        rows = READERS[path.suffix.lower()](path)
+    except (ValueError, OSError, pd.errors.ParserError) as err:
+        raise ToolkitError(f"{path}: the table cannot be read ({err}).") from err
+    if rows.empty:
+        raise ToolkitError(f"{path}: the table has no rows; one row per prompt and model was expected.")
+    return rows.reset_index(drop=True)
+
+
+def _check_columns(rows: pd.DataFrame, path: Path) -> None:
+    missing = [column for column in REQUIRED if column not in rows.columns]
+    if missing:
+        raise ToolkitError(
+            f"{path}: the columns {', '.join(REQUIRED)} are needed; missing: {', '.join(missing)}; "
+            f"found: {', '.join(map(str, rows.columns))}."
+        )
+
+
+def _line(index: int, path: Path) -> str:
+    """Where a row stands in its file: CSV has a header line, the others have none."""
+    return f"line {index + 2}" if path.suffix.lower() == ".csv" else f"row {index + 1}"
+
+
+def _refuse(path: Path, index: int, column: str, expected: str, found: object) -> None:
+    raise ToolkitError(f"{path}: {_line(index, path)}, column {column}: {expected} was expected; {found!r} was found.")
+
+
+def _numbers(rows: pd.DataFrame, column: str, path: Path) -> pd.Series:
+    given = rows[column]
+    numbers = pd.to_numeric(given.astype(float) if given.dtype == bool else given, errors="coerce")
+    bad = numbers.isna() & given.notna() & (given.astype(str).str.strip() != "")
+    upper = 1.0 if column == "quality" else np.inf
+    bad |= (numbers < 0) | (numbers > upper)
+    if bad.any():
+        index = int(bad.to_numpy().argmax())
+        _refuse(path, index, column, f"a number in [0, {upper:g}]", given.iloc[index])
+    return numbers.astype(float)
+
+
+def _check_rows(rows: pd.DataFrame, path: Path) -> None:
+    for column in ("prompt_id", "prompt", "model"):
+        empty = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
+        if empty.any():
+            _refuse(path, int(empty.to_numpy().argmax()), column, "a value", None)
+        rows[column] = rows[column].astype(str)
+    twice = rows.duplicated(["prompt_id", "model"])
+    if twice.any():
+        index = int(twice.to_numpy().argmax())
+        _refuse(path, index, "model", "one row per prompt and model", tuple(rows.loc[index, ["prompt_id", "model"]]))
+
+
+def _prompts(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
+    columns = ["prompt", *(column for column in PER_PROMPT if column in rows.columns)]
+    first = rows.groupby("prompt_id", sort=False)[columns].transform("first")
+    for column in columns:
+        differs = (rows[column] != first[column]) & rows[column].notna()
+        if differs.any():
+            index = int(differs.to_numpy().argmax())
+            _refuse(path, index, column, f"one {column} per prompt_id", rows[column].iloc[index])
+    unique = rows.drop_duplicates("prompt_id")[["prompt_id", *columns]].rename(columns={"prompt": "text"})
+    for column in set(columns) - {"prompt", "group"}:
+        unique[column] = unique[column].fillna("").astype(str)
+    return unique.reset_index(drop=True)
+
+
+def _notes(matrix: dict[str, np.ndarray], path: Path) -> tuple[str, ...]:
+    unobserved = int(np.isnan(matrix["quality"]).sum())
+    if not unobserved:
+        return ()
+    return (f"{path.name}: {unobserved} of {matrix['quality'].size} outcomes are unobserved.",)

@@ -1,0 +1,76 @@
+"""What machine this is: facts for the manifest, the doctor and the choice of a device."""
+
+import importlib.util
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import ToolkitError
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def cpu_name() -> str:
+    """The processor's model name, as the operating system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.lower().startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def usable_cores() -> int:
+    """Cores this process may use (affinity and containers counted in where the platform tells)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cuda() -> dict[str, Any] | None:
+    """Name, memory, driver and CUDA version of the first GPU, or None. Imports torch, so call it late."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    properties = torch.cuda.get_device_properties(0)
+    return {
+        "name": properties.name,
+        "memory_gib": round(properties.total_memory / 2**30, 1),
+        "cuda": torch.version.cuda,
+        "count": torch.cuda.device_count(),
+    }
+
+
+def resolve_device(device: str) -> str:
+    """Turn ``auto`` into ``cuda`` or ``cpu``; refuse ``cuda`` where there is none.
+
+    Raises:
+        ToolkitError: the name is unknown, or CUDA was asked for and is absent.
+    """
+    if device not in DEVICES:
+        raise ToolkitError(f"--device takes {', '.join(DEVICES)}; {device!r} was given.")
+    if device == "cpu":
+        return "cpu"
+    present = cuda() is not None
+    if device == "cuda" and not present:
+        raise ToolkitError(
+            "--device cuda needs a CUDA GPU and a CUDA build of torch, and torch sees none; "
+            "use --device cpu, or install torch with CUDA and check `python -m toolkit doctor`."
+        )
+    return "cuda" if present else "cpu"
+
+
+def describe(device: str = "cpu") -> dict[str, Any]:
+    """Facts about this machine for a run's manifest; the GPU is asked only where the device is one."""
+    import psutil
+
+    return {
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "cpu": cpu_name(),
+        "cores": usable_cores(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpu": cuda() if device == "cuda" else None,
+    }

@@ -1,0 +1,43 @@
+"""Where things are: anchored on the package, so that a kernel's working folder never matters."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def _beside_or_inside(name: str) -> Path:
+    """A folder of the checkout where there is one, else the copy that the wheel carries."""
+    checkout = _PACKAGE.parent / name
+    bundled = _PACKAGE / "_bundled" / name
+    return bundled if bundled.is_dir() else checkout
+
+
+def data_dir() -> Path:
+    """Committed tables: registry, synthetic pool and prompts. Never upstream data."""
+    return _beside_or_inside("data")
+
+
+def notebooks_dir() -> Path:
+    """The parameterised notebooks."""
+    return _beside_or_inside("notebooks")
+
+
+def reports_dir() -> Path:
+    """Default place of runs: ``reports/`` of the checkout, or of the working folder for an installed wheel."""
+    checkout = _PACKAGE.parent
+    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "reports"
+
+
+def cache_dir() -> Path:
+    """Where downloaded files are kept; ``TOOLKIT_CACHE`` overrides the platform's cache folder."""
+    chosen = os.environ.get("TOOLKIT_CACHE")
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("llm-routing-toolkit"))
+
+
+def mirror_dir() -> Path | None:
+    """The read-only copy of the upstream files named by ``TOOLKIT_DATA_MIRROR``, or None."""
+    chosen = os.environ.get("TOOLKIT_DATA_MIRROR")
+    return Path(chosen).expanduser() if chosen else None

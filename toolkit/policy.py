@@ -1,0 +1,89 @@
+"""The one policy: predicted quality minus a weight times expected cost.
+
+A router's threshold, a budget and a trade-off slider are the same mechanism. For prompt i the policy at weight w picks
+
+    argmax_j  quality[i, j] - w * cost[i, j]
+
+As w runs from minus to plus infinity the choice walks down the upper envelope of m lines, from the dearest model to
+the cheapest. With m = 2 and unit costs (weak 0, strong 1) the weight is RouteLLM's threshold on the win-rate score
+(Ong et al. 2024, arXiv 2406.18665, section 3), and the curve runs from 0% to 100% of strong calls.
+Costs here are *expected* costs; what a choice really cost is only used to judge it.
+"""
+
+import numpy as np
+
+_TIE = -np.inf
+
+
+def choose(quality: np.ndarray, cost: np.ndarray, weight: float) -> np.ndarray:
+    """Model chosen for each prompt.
+
+    Args:
+        quality: predicted quality (n, m).
+        cost: expected cost (n, m) or (m,).
+        weight: quality given up per unit of cost; ``inf`` takes the cheapest model, ``-inf`` the dearest, and ties
+            between equally dear models go to the better one.
+
+    Returns:
+        int64 (n,), columns.
+    """
+    cost = np.broadcast_to(cost, quality.shape)
+    if np.isinf(weight):
+        extreme = cost.min(axis=1) if weight > 0 else cost.max(axis=1)
+        return np.where(cost == extreme[:, None], quality, _TIE).argmax(axis=1)
+    return (quality - weight * cost).argmax(axis=1)
+
+
+def breakpoints(quality: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every weight at which some prompt's choice changes, and the expected cost that the change saves.
+
+    Walks all prompts' envelopes at once, from the dearest model down; at most m - 1 steps.
+
+    Returns:
+        weights, savings: float64 (k,) each, in no particular order; savings > 0.
+    """
+    cost = np.broadcast_to(cost, quality.shape).astype(float)
+    quality = quality.astype(float)
+    rows = np.arange(len(quality))
+    current = choose(quality, cost, -np.inf)
+    weights, savings = [], []
+    while rows.size:
+        q, c = quality[rows], cost[rows]
+        here = np.arange(rows.size), current
+        drop = c[here][:, None] - c
+        with np.errstate(divide="ignore", invalid="ignore"):
+            overtaken_at = np.where(drop > 0, (q[here][:, None] - q) / drop, np.inf)
+        first = overtaken_at.min(axis=1)
+        going = np.isfinite(first)
+        # Several lines may cross at one weight: the cheapest of them wins from there on.
+        target = np.where(overtaken_at == first[:, None], drop, _TIE).argmax(axis=1)
+        weights.append(first[going])
+        savings.append(drop[np.arange(rows.size), target][going])
+        rows, current = rows[going], target[going]
+    return np.concatenate(weights), np.concatenate(savings)
+
+
+def operating_weights(quality: np.ndarray, cost: np.ndarray, count: int = 101) -> np.ndarray:
+    """Weights whose choices are evenly spaced in expected cost, from cheapest (+inf) to dearest (-inf).
+
+    Each lies between two neighbouring breakpoints, so prompts with equal scores always move together, as under
+    "strong if score >= threshold". Where many scores tie, neighbouring weights give the same choices.
+
+    Returns:
+        float64 (count,), non-increasing.
+    """
+    at, saving = breakpoints(quality, cost)
+    levels, inverse = np.unique(-at, return_inverse=True)
+    if levels.size == 0:
+        return np.concatenate([[np.inf], np.full(count - 1, -np.inf)])
+    spent = np.cumsum(np.bincount(inverse, weights=saving))
+    between = -np.append((levels[:-1] + levels[1:]) / 2, np.inf)
+    targets = np.linspace(0, 1, count)[1:-1] * spent[-1]
+    # A hair of slack keeps float noise in the running sum from pushing a decile to the next tie group.
+    reached = np.searchsorted(spent, targets * (1 - 1e-12))
+    return np.concatenate([[np.inf], between[reached], [-np.inf]])
+
+
+def sweep(quality: np.ndarray, cost: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Choices at every weight, int64 (len(weights), n)."""
+    return np.stack([choose(quality, cost, weight) for weight in weights])

@@ -1,0 +1,105 @@
+"""Tokens, prices and what a call is expected to cost before it is made."""
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from toolkit.errors import ToolkitError
+
+if TYPE_CHECKING:
+    from toolkit.outcomes import Outcomes
+
+PRICE_COLUMNS = ("input_usd_per_mtok", "output_usd_per_mtok")
+
+# Han, kana, hangul and the full-width punctuation between them: about one token each in current vocabularies.
+_CJK = re.compile("[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
+
+
+def estimate_tokens(text: str) -> int:
+    """Tokens of a text without a tokenizer: one per CJK character, else UTF-8 bytes / 4, rounded up; at least 1.
+
+    This is the ``estimate_tokens`` that a length rule needs before any model is known; it is an estimate, and every
+    cost made from it is labelled ``priced`` or ``assumed``, never ``measured``.
+    """
+    cjk = len(_CJK.findall(text))
+    other_bytes = len(_CJK.sub("", text).encode("utf-8", "surrogatepass"))
+    return max(1, cjk + math.ceil(other_bytes / 4))
+
+
+def token_counts(texts: Sequence[str]) -> np.ndarray:
+    """``estimate_tokens`` of each text; float64, shape (n,)."""
+    return np.array([estimate_tokens(text) for text in texts], dtype=float)
+
+
+def read_prices(path: str | Path) -> pd.DataFrame:
+    """A CSV of prices: ``model`` and dollars per million input and output tokens.
+
+    Returns:
+        Frame indexed by model with the columns of ``PRICE_COLUMNS``.
+
+    Raises:
+        ToolkitError: a column is missing, a price is negative or no number, or a model stands twice.
+    """
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as err:
+        raise ToolkitError(f"{path}: a CSV price table was expected and could not be read ({err}).") from err
+    missing = [name for name in ("model", *PRICE_COLUMNS) if name not in table.columns]
+    if missing:
+        raise ToolkitError(f"{path}: the columns model, {', '.join(PRICE_COLUMNS)} are needed; missing: {missing}.")
+    if table["model"].duplicated().any():
+        twice = table.loc[table["model"].duplicated(), "model"].iloc[0]
+        raise ToolkitError(f"{path}: each model may have one price; {twice!r} stands twice.")
+    for column in PRICE_COLUMNS:
+        table[column] = pd.to_numeric(table[column], errors="coerce")
+        if not (table[column] >= 0).all():
+            row = int((~(table[column] >= 0)).to_numpy().argmax())
+            raise ToolkitError(f"{path}: row {row + 2}, column {column}: a price >= 0 was expected.")
+    return table.set_index(table["model"].astype(str))
+
+
+def token_cost(input_tokens: np.ndarray, output_tokens: np.ndarray, prices: pd.DataFrame) -> np.ndarray:
+    """Dollars of each call.
+
+    Args:
+        input_tokens, output_tokens: shape (n, m); NaN gives NaN.
+        prices: m rows in the order of the columns, with ``PRICE_COLUMNS`` in dollars per million tokens.
+    """
+    per_token = prices[list(PRICE_COLUMNS)].to_numpy(float) / 1e6
+    return np.asarray(input_tokens) * per_token[:, 0] + np.asarray(output_tokens) * per_token[:, 1]
+
+
+class ExpectedCost:
+    """What a call to each model is expected to cost, from the text alone.
+
+    Input tokens are estimated from the text and scaled by the ratio seen in training; output tokens are the model's
+    mean in training. Where tokens or prices are unknown, the model's mean cost in training stands for every prompt.
+    Actual costs of the prompts that are decided upon are never used.
+    """
+
+    def fit(self, train: "Outcomes") -> "ExpectedCost":
+        """Learn token ratios and mean outputs per model, ignoring unobserved cells."""
+        train.require_cost()
+        prices = train.models[list(PRICE_COLUMNS)].to_numpy(float)
+        estimated = token_counts(train.texts)[:, None]
+        self._mean_cost = np.nanmean(train.cost_usd, axis=0)
+        known = np.isfinite(prices).all() and np.isfinite(train.input_tokens).any(axis=0).all()
+        known = known and np.isfinite(train.output_tokens).any(axis=0).all()
+        self._per_estimated_token = self._per_call = None
+        if known:
+            seen = np.where(np.isfinite(train.input_tokens), estimated, np.nan)
+            ratio = np.nansum(train.input_tokens, axis=0) / np.nansum(seen, axis=0)
+            self._per_estimated_token = ratio * prices[:, 0] / 1e6
+            self._per_call = np.nanmean(train.output_tokens, axis=0) * prices[:, 1] / 1e6
+        return self
+
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
+        """Expected dollars per call, shape (n, m)."""
+        if self._per_call is None:
+            return np.tile(self._mean_cost, (len(texts), 1))
+        return token_counts(texts)[:, None] * self._per_estimated_token + self._per_call
