@@ -77,6 +77,8 @@ class Outcomes:
                     f"{self.name}: {key} of prompt {self.prompts['prompt_id'].iloc[row]!r} under model "
                     f"{self.names[column]!r} is {value[row, column]}; a value in [0, {upper:g}] was expected."
                 )
+        if (unseen := np.isnan(self.quality).all(axis=0)).any():
+            raise ToolkitError(f"{self.name}: model {self.names[unseen.argmax()]!r} has no observed outcome here.")
         if self.cost_source not in COST_SOURCES:
             raise ToolkitError(f"{self.name}: cost_source is {self.cost_source!r}; one of {COST_SOURCES} was expected.")
 

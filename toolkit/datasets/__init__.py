@@ -10,7 +10,7 @@ from toolkit.datasets.catalogue import CATALOGUE
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 
-__all__ = ["load"]
+__all__ = ["label", "load"]
 
 
 def load(name: str, **options: Any) -> Outcomes:
@@ -36,6 +36,12 @@ def load(name: str, **options: Any) -> Outcomes:
         )
     given = dict(parse_qsl(query, keep_blank_values=True)) | options
     return loader(**_typed(loader, given, base))
+
+
+def label(name: str) -> str:
+    """How tables name a data set: its name with options, or a table's file name without its folder."""
+    base, mark, query = name.partition("?")
+    return f"{base if base in CATALOGUE else Path(base).name}{mark}{query}"
 
 
 def _typed(loader: Any, given: dict[str, Any], name: str) -> dict[str, Any]:

@@ -34,14 +34,17 @@ ROUTERS: dict[str, Callable[[], Router]] = {
 
 
 def baselines(outcomes: Outcomes) -> dict[str, Router]:
-    """Every baseline and reference that this data allows, by name, each single model among them."""
-    routers: dict[str, Router] = {name: SingleModel(name) for name in outcomes.names}
-    for name, make in ROUTERS.items():
-        if name == "cheapest" and outcomes.cost_source == "none":
-            continue
-        if name == "domain-mean" and outcomes.prompts["domain"].nunique() < 2:
-            continue
-        if name == "bayes-optimal" and outcomes.expected_quality is None:
-            continue
-        routers[name] = make()
-    return routers
+    """Every baseline and reference that this data allows, by name.
+
+    A pair has its single models as always-weak and always-strong; a larger pool has each of them under its own name.
+    """
+    pair = len(outcomes.names) == 2
+    routers: dict[str, Router] = {} if pair else {name: SingleModel(name) for name in outcomes.names}
+    impossible = {"cheapest"} if pair else {"always-strong", "always-weak"}
+    if outcomes.cost_source == "none":
+        impossible.add("cheapest")
+    if outcomes.prompts["domain"].nunique() < 2:
+        impossible.add("domain-mean")
+    if outcomes.expected_quality is None:
+        impossible.add("bayes-optimal")
+    return routers | {name: make() for name, make in ROUTERS.items() if name not in impossible}

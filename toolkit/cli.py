@@ -1,0 +1,93 @@
+"""The command line. Every mistake a user can make ends in one sentence on stderr and exit status 2."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from toolkit.errors import ToolkitError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse and run; returns the exit status: 0 done, 1 a finding or a failed notebook, 2 a mistake to mend."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except ToolkitError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m toolkit", description="Which router should send which prompt to which model, and how do we know?"
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    doctor = commands.add_parser("doctor", help="check versions, CPU, memory, GPU and data mirror")
+    doctor.set_defaults(run=_doctor)
+
+    data = commands.add_parser("data", help="list the data sets: rows, models, licence, size, at hand or not")
+    data.set_defaults(run=_data)
+
+    report = commands.add_parser("report", help="run the notebooks and make the report; prints the path of index.html last")
+    report.add_argument(
+        "--dataset", action="append", metavar="NAME",
+        help="a name of `python -m toolkit data` or the path of a CSV, JSONL or Parquet table; repeatable "
+        "(default: synthetic); options behind a question mark: 'synthetic?models=40'",
+    )  # fmt: skip
+    report.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    report.add_argument("--profile", default="quick", help="smoke, quick or full (default: %(default)s)")
+    report.add_argument("--seed", type=int, default=0, help="of folds and resampling (default: %(default)s)")
+    report.add_argument("--out", type=Path, metavar="DIR", help="folder of runs (default: reports/)")
+    report.set_defaults(run=_report)
+    return parser
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from toolkit.doctor import examine
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    findings = []
+    for finding in examine():
+        findings.append(finding)
+        mark = "[green]OK[/]" if finding.ok else "[bold red]FAIL[/]"
+        table.add_row(mark, finding.subject, finding.found + (f"\n→ {finding.remedy}" if finding.remedy else ""))
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _data(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from toolkit.datasets.catalogue import table as catalogue
+
+    frame = catalogue()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in frame.columns:
+        table.add_column(name, justify="right" if frame[name].dtype.kind in "if" else "left", no_wrap=name == "name")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(f"{value:,}" if isinstance(value, int | float) else str(value) for value in row))
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from toolkit.reporting import report
+
+    made = report.make(
+        names=options.dataset or ["synthetic"],
+        device=options.device,
+        profile=options.profile,
+        seed=options.seed,
+        out=options.out,
+        tell=lambda line: print(line, flush=True),
+    )
+    if made.failures:
+        print(f"{len(made.failures)} part(s) failed; the same command goes on where this one stopped.", file=sys.stderr)
+    print(made.index)
+    return 1 if made.failures else 0

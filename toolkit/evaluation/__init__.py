@@ -1,0 +1,1 @@
+"""Honest comparisons: curves, paired statistics, tidy frames with intervals."""

@@ -1,0 +1,72 @@
+"""A data set at a glance: how good each model is, where models agree, what routing could win at most."""
+
+import numpy as np
+import pandas as pd
+
+from toolkit.evaluation import statistics
+from toolkit.evaluation.metrics import measured
+from toolkit.outcomes import Outcomes
+from toolkit.pricing import token_counts
+
+
+def measure(outcomes: Outcomes, bootstraps: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Mean quality and cost of every model, best single model, oracle, Bayes-optimal: tidy rows with intervals."""
+    seen = outcomes.observed()
+    counts = statistics.bootstrap_counts(seen.groups, bootstraps, seed)
+    models = statistics.resampled_means(counts, seen.quality.T)
+    rows = [measured(name, "mean_quality", models[:, j]) for j, name in enumerate(seen.names)]
+    if seen.cost_source != "none":
+        cost = 1000 * statistics.resampled_means(counts, seen.cost_usd.T)
+        note = f"cost {seen.cost_source}"
+        rows += [measured(name, "cost_usd_per_1k", cost[:, j], note) for j, name in enumerate(seen.names)]
+    best = int(models[0].argmax())
+    oracle = statistics.resampled_means(counts, seen.quality.max(axis=1))
+    rows.append(measured("best single model", "best_single", models[:, best], seen.names[best]))
+    rows.append(measured("hindsight oracle", "oracle", oracle, "reference, sees the outcomes"))
+    if seen.expected_quality is not None:
+        choice = seen.expected_quality.argmax(axis=1)
+        bayes = statistics.resampled_means(counts, seen.realised(seen.quality, choice))
+        rows.append(measured("bayes-optimal", "bayes_optimal", bayes, "reference, knows the generator"))
+    frame = pd.DataFrame(rows).assign(n=len(seen))
+    facts = {"prompts": len(outcomes), "duplicate_prompts": int(outcomes.prompts["text"].duplicated().sum())}
+    plain = [measured("data", metric, np.array([value])) for metric, value in facts.items()]
+    return pd.concat([frame, pd.DataFrame(plain).assign(n=len(outcomes))], ignore_index=True)
+
+
+def agreement(outcomes: Outcomes) -> pd.DataFrame:
+    """Share of prompts on which two models have the same quality, (m, m), models as index and columns."""
+    quality = outcomes.observed().quality
+    same = (quality[:, :, None] == quality[:, None, :]).mean(axis=0)
+    return pd.DataFrame(same, index=outcomes.names, columns=outcomes.names)
+
+
+def joint(outcomes: Outcomes) -> pd.DataFrame:
+    """For a pair of 0/1 outcomes (weak, strong): prompts solved by both, by one only, by neither."""
+    weak, strong = (outcomes.observed().quality > 0.5).T
+    counts = {
+        "both": weak & strong,
+        "strong only": ~weak & strong,
+        "weak only": weak & ~strong,
+        "neither": ~weak & ~strong,
+    }
+    return pd.DataFrame({"prompts": {name: int(hits.sum()) for name, hits in counts.items()}})
+
+
+def lengths(outcomes: Outcomes) -> pd.DataFrame:
+    """Characters and estimated tokens of every prompt, with its domain and language."""
+    prompts = outcomes.prompts
+    return pd.DataFrame(
+        {
+            "domain": prompts["domain"],
+            "language": prompts["language"],
+            "characters": prompts["text"].str.len(),
+            "tokens": token_counts(outcomes.texts),
+        }
+    )
+
+
+def by_part(outcomes: Outcomes, column: str) -> pd.DataFrame:
+    """Prompts and mean quality of every model for each value of ``domain``, ``language`` or ``split``."""
+    frame = pd.DataFrame(outcomes.quality.astype(float), columns=outcomes.names)
+    grouped = frame.groupby(outcomes.prompts[column].to_numpy())
+    return grouped.mean().assign(prompts=grouped.size()).rename_axis(column)

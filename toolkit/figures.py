@@ -1,0 +1,210 @@
+"""One function per kind of figure. They know frames, not routers, and every one names its axes and its data."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+INK, FAINT, GRID = "#22262e", "#8a909c", "#e6e8ec"
+_REFERENCES = {"hindsight-oracle": "#9aa0ac", "bayes-optimal": "#5b6270"}
+_PLAIN = {"random": "#b9a68f", "prompt-length": "#c8641b", "domain-mean": "#7a5bb5"}
+_COLOURS = ["#1668a8", "#1b8a5a", "#c2335b", "#d19a0d", "#0f8f9c", "#8c3d8c", "#5d7a1f", "#a0522d"]
+
+
+def use_style() -> None:
+    """Quiet axes, readable type, and SVG files that are the same bytes for the same data."""
+    sns.set_theme(style="ticks", context="notebook", font_scale=0.95)
+    mpl.rcParams.update(
+        {
+            "figure.dpi": 110,
+            "savefig.dpi": 160,
+            "savefig.bbox": "tight",
+            "svg.hashsalt": "llm-routing-toolkit",
+            "svg.fonttype": "none",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": FAINT,
+            "axes.labelcolor": INK,
+            "axes.titlelocation": "left",
+            "axes.titleweight": "bold",
+            "axes.titlesize": 12,
+            "text.color": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "grid.color": GRID,
+            "legend.frameon": False,
+        }
+    )
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write ``stem``.png and ``stem``.svg without dates, and take the figure off pyplot's list."""
+    paths = [stem.parent / f"{stem.name}.{kind}" for kind in ("png", "svg")]
+    figure.savefig(paths[0], metadata={"Software": None})
+    figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
+    plt.close(figure)
+    return paths
+
+
+def strong_call_curves(curves: pd.DataFrame, title: str, note: str = "") -> Figure:
+    """Mean quality against the share of strong calls, with bootstrap bands.
+
+    Args:
+        curves: the ``curves`` frame of a pair comparison.
+        note: what the reader must know (synthetic, split); printed under the figure.
+    """
+    figure, axes = _canvas(title, note)
+    axes.plot([0, 1], _ends(curves), color=FAINT, lw=1, ls=(0, (1, 2)), zorder=1)
+    _draw_systems(axes, curves, "share_strong")
+    axes.set(xlabel="Share of calls to the strong model", ylabel="Mean quality", xlim=(-0.01, 1.01))
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.text(0.99, 0.02, "dotted: the two models mixed at random", transform=axes.transAxes, ha="right", **_small())
+    return _with_legend(figure, axes)
+
+
+def cost_curves(curves: pd.DataFrame, title: str, note: str = "", axis: str = "cost_usd") -> Figure:
+    """Mean quality against dollars per 1,000 prompts, log scale.
+
+    Args:
+        curves: the ``curves`` frame of a cost comparison.
+        axis: ``cost_usd`` (what the calls cost) or ``expected_cost_usd`` (what the policy believed).
+    """
+    figure, axes = _canvas(title, note)
+    scaled = curves.assign(**{axis: curves[axis] * 1000})
+    _draw_systems(axes, scaled[scaled["operating_point"] != "quality-first"], axis)
+    kind = "Actual" if axis == "cost_usd" else "Expected"
+    axes.set(xlabel=f"{kind} cost, USD per 1,000 prompts (log scale)", ylabel="Mean quality", xscale="log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+    return _with_legend(figure, axes)
+
+
+def intervals(rows: pd.DataFrame, title: str, xlabel: str, note: str = "", lines: dict[str, float] | None = None) -> Figure:
+    """Estimates with their 95% intervals, one line a system, in the order given.
+
+    Args:
+        rows: system, value, ci_low, ci_high.
+        lines: labelled vertical marks, such as a random router's value.
+    """
+    rows = rows.iloc[::-1].reset_index(drop=True)
+    figure, axes = _canvas(title, note, height=1.3 + 0.36 * len(rows))
+    colours = _colours(rows["system"][::-1])
+    for at, row in rows.iterrows():
+        if np.isfinite(row["ci_low"]):
+            axes.plot([row["ci_low"], row["ci_high"]], [at, at], color=colours[row["system"]], lw=2.4, solid_capstyle="round")
+        axes.plot(row["value"], at, "o", color=colours[row["system"]], ms=7, mec="white", mew=1)
+        axes.annotate(f"{row['value']:.3f}", (row["value"], at), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=8)
+    for label, value in (lines or {}).items():
+        axes.axvline(value, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=0)
+        axes.annotate(label, (value, len(rows) - 0.4), xytext=(3, 0), textcoords="offset points", va="bottom", **_small())
+    axes.set(yticks=range(len(rows)), yticklabels=rows["system"], xlabel=xlabel, ylim=(-0.6, len(rows) - 0.1))
+    axes.grid(axis="x")
+    axes.tick_params(axis="y", length=0)
+    return figure
+
+
+def agreement(matrix: pd.DataFrame, title: str, note: str = "") -> Figure:
+    """Heat map of the share of prompts on which two models do equally well."""
+    size = 1.6 + 0.55 * len(matrix)
+    figure, axes = _canvas(title, note, width=max(5.2, size + 1.6), height=max(3.4, size))
+    sns.heatmap(
+        matrix, ax=axes, cmap="crest", vmin=0, vmax=1, annot=len(matrix) <= 14, fmt=".2f", square=True, linewidths=1,
+        cbar_kws={"label": "share of prompts", "shrink": 0.7},
+    )  # fmt: skip
+    axes.set(xlabel="", ylabel="")
+    axes.tick_params(length=0)
+    axes.set_xticklabels(axes.get_xticklabels(), rotation=30, ha="right")
+    axes.set_yticklabels(axes.get_yticklabels(), rotation=0)
+    return figure
+
+
+def lengths(frame: pd.DataFrame, title: str, note: str = "", borders: tuple[int, ...] = (100, 500)) -> Figure:
+    """Histogram of estimated tokens by language, log scale, with the borders of the length rule."""
+    figure, axes = _canvas(title, note)
+    shown = frame.assign(language=frame["language"].replace("", "unknown"))
+    edges = np.geomspace(max(1, shown["tokens"].min()), shown["tokens"].max() * 1.01, 40)
+    for colour, (language, part) in zip(_COLOURS, shown.groupby("language"), strict=False):
+        axes.hist(part["tokens"], bins=edges, alpha=0.6, color=colour, label=f"{language} ({len(part):,})", lw=0)
+    for border in borders:
+        axes.axvline(border, color=INK, lw=1, ls=(0, (4, 3)))
+        axes.annotate(f"{border} tokens", (border, 1), xycoords=("data", "axes fraction"), xytext=(4, -10), textcoords="offset points", **_small())
+    axes.set(xlabel="Estimated tokens (log scale)", ylabel="Prompts", xscale="log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    return _with_legend(figure, axes)
+
+
+def quality_by_domain(frame: pd.DataFrame, title: str, note: str = "", most: int = 20) -> Figure:
+    """Mean quality of each model in the largest domains, one row a domain, models as dots.
+
+    Args:
+        frame: domains as index, models as columns, and ``prompts``.
+    """
+    shown = frame.nlargest(most, "prompts")
+    models = [column for column in shown.columns if column != "prompts"]
+    shown = shown.assign(order=shown[models].mean(axis=1)).sort_values("order")
+    figure, axes = _canvas(title, note, height=1.4 + 0.3 * len(shown))
+    at = np.arange(len(shown))
+    axes.hlines(at, shown[models].min(axis=1), shown[models].max(axis=1), color=GRID, lw=3, zorder=0)
+    for colour, model in zip(_COLOURS * len(models), models, strict=False):
+        axes.plot(shown[model], at, "o", color=colour, label=model, ms=6, mec="white", mew=0.8)
+    labels = [f"{name or 'unknown'} ({count:,})" for name, count in shown["prompts"].items()]
+    axes.set(yticks=at, yticklabels=labels, xlabel="Mean quality")
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    return _with_legend(figure, axes)
+
+
+def _canvas(title: str, note: str, width: float = 8.6, height: float = 4.6) -> tuple[Figure, Axes]:
+    figure, axes = plt.subplots(figsize=(width, height))
+    axes.set_title(title, pad=12)
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+    if note:
+        axes.annotate(note, (0, 0), xycoords="axes fraction", xytext=(0, -46), textcoords="offset points", va="top", **_small())
+    return figure, axes
+
+
+def _draw_systems(axes: Axes, curves: pd.DataFrame, x: str) -> None:
+    names = list(dict.fromkeys(curves["system"]))
+    colours = _colours(names)
+    for name in names:
+        part = curves[curves["system"] == name]
+        if len(part) == 1:
+            point = part.iloc[0]
+            marker = dict(marker="D" if "rule" in name else "o", color=colours[name], ms=7, mec="white", mew=1, ls="")
+            axes.errorbar(
+                point[x], point["quality"], yerr=[[point["quality"] - point["quality_low"]], [point["quality_high"] - point["quality"]]],
+                ecolor=colours[name], elinewidth=1, label=name, zorder=4, **marker,
+            )  # fmt: skip
+            continue
+        reference = name in _REFERENCES
+        axes.plot(part[x], part["quality"], color=colours[name], lw=1.4 if reference else 2, ls="--" if reference else "-", label=name, zorder=3)
+        if not reference:
+            axes.fill_between(part[x], part["quality_low"], part["quality_high"], color=colours[name], alpha=0.13, lw=0, zorder=2)
+
+
+def _colours(names) -> dict[str, str]:
+    fixed = _REFERENCES | _PLAIN
+    free = iter(_COLOURS * 10)
+    return {name: fixed[name] if name in fixed else next(free) for name in dict.fromkeys(names)}
+
+
+def _ends(curves: pd.DataFrame) -> tuple[float, float]:
+    """Quality with no and with only strong calls; every curve starts and ends there."""
+    first = curves[curves["system"] == curves.loc[curves["operating_point"] == "0.00", "system"].iloc[0]]
+    return first["quality"].iloc[0], first["quality"].iloc[-1]
+
+
+def _with_legend(figure: Figure, axes: Axes) -> Figure:
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize=9)
+    return figure
+
+
+def _small() -> dict:
+    return {"fontsize": 8, "color": FAINT}

@@ -1,0 +1,1 @@
+"""Runs and reports: notebooks in, a folder of tables, figures and pages out."""

@@ -1,0 +1,163 @@
+"""One notebook, one worker process: strict parameters, a time limit, a page whether it worked or not.
+
+Run as ``python -m toolkit.reporting.execute JOB.json`` by :func:`run`; papermill changes folders and opens ports, so it
+never runs inside the caller's process.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from toolkit.errors import ToolkitError
+
+DEFAULT_LIMIT_S = 600
+_JSON_TYPES = (str, int, float, bool)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to execute: the notebook, its parameters, where the executed copy goes, and how long it may take."""
+
+    source: str
+    target: str
+    parameters: dict[str, Any]
+    limit_s: float = DEFAULT_LIMIT_S
+
+
+@dataclass(frozen=True)
+class Result:
+    """How it ended; ``error`` is empty on success, else one line, and ``traceback`` holds the rest."""
+
+    seconds: float
+    error: str = ""
+    traceback: str = ""
+
+
+def declared_parameters(source: Path) -> dict[str, Any]:
+    """Names and default values of the cell tagged ``parameters``.
+
+    Raises:
+        ToolkitError: the notebook has no such cell, or a default is no literal.
+    """
+    from papermill.inspection import inspect_notebook
+
+    found = inspect_notebook(str(source))
+    if not found:
+        raise ToolkitError(f"{source.name}: a cell tagged 'parameters' was expected; none was found.")
+    import ast
+
+    try:
+        return {name: ast.literal_eval(entry["default"]) for name, entry in found.items()}
+    except (ValueError, SyntaxError) as err:
+        raise ToolkitError(f"{source.name}: parameters must be literals of str, int, float or bool ({err}).") from err
+
+
+def checked_parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
+    """Given parameters as plain JSON values, each declared by the notebook and of its default's type.
+
+    papermill only warns about unknown names and turns numpy scalars into text, so both are settled here.
+
+    Raises:
+        ToolkitError: an unknown name, or a value of another type.
+    """
+    declared = declared_parameters(source)
+    checked = {}
+    for name, value in given.items():
+        if name not in declared:
+            raise ToolkitError(f"{source.name}: no parameter {name!r}; it declares {', '.join(declared)}.")
+        plain = value.item() if hasattr(value, "item") else value
+        kind = type(declared[name])
+        if kind is float and type(plain) is int:
+            plain = float(plain)
+        if type(plain) is not kind or kind not in _JSON_TYPES:
+            raise ToolkitError(f"{source.name}: parameter {name} takes {kind.__name__}; {value!r} was given.")
+        checked[name] = plain
+    return checked
+
+
+def settings(source: Path) -> dict[str, Any]:
+    """A notebook's own declaration in its metadata: ``runs`` (``per-dataset`` or ``once``) and ``limit_s``.
+
+    Raises:
+        ToolkitError: ``runs`` is missing or has another value.
+    """
+    declared = nbformat.read(source, as_version=4).metadata.get("toolkit", {})
+    if declared.get("runs") not in ("per-dataset", "once"):
+        raise ToolkitError(
+            f"{source.name}: its metadata must say toolkit.runs = 'per-dataset' or 'once'; found {declared.get('runs')!r}."
+        )
+    return {"limit_s": DEFAULT_LIMIT_S, **declared}
+
+
+def run(job: Job) -> Result:
+    """Execute a job in a process of its own and wait for it, at most ``limit_s`` seconds."""
+    from time import perf_counter
+
+    start = perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        order, answer = Path(folder) / "job.json", Path(folder) / "answer.json"
+        order.write_text(json.dumps(asdict(job)), encoding="utf-8")
+        command = [sys.executable, "-m", "toolkit.reporting.execute", str(order), str(answer)]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as worker:
+            try:
+                _, stderr = worker.communicate(timeout=job.limit_s)
+            except subprocess.TimeoutExpired:
+                _end(worker)
+                return Result(perf_counter() - start, f"stopped after its limit of {job.limit_s:g} s")
+            except BaseException:
+                _end(worker)
+                raise
+        seconds = perf_counter() - start
+        if not answer.is_file():
+            tail = stderr.decode(errors="replace").strip()
+            return Result(seconds, f"the worker died with status {worker.returncode}", tail[-4000:])
+        failure = json.loads(answer.read_text(encoding="utf-8"))
+    return Result(seconds, failure.get("error", ""), failure.get("traceback", ""))
+
+
+def _end(worker: subprocess.Popen) -> None:
+    """Kill the worker and its kernel, which lives in a session of its own."""
+    import psutil
+
+    try:
+        family = [*psutil.Process(worker.pid).children(recursive=True), psutil.Process(worker.pid)]
+    except psutil.NoSuchProcess:
+        return
+    for process in family:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def _work(order: Path, answer: Path) -> None:
+    """The worker: papermill, and the outcome as JSON."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    job = Job(**json.loads(order.read_text(encoding="utf-8")))
+    failure = {}
+    try:
+        papermill.execute_notebook(
+            job.source, job.target, job.parameters, kernel_name="python3", progress_bar=False, cwd=str(Path(job.target).parent)
+        )
+    except PapermillExecutionError as err:
+        plain = "\n".join(_without_colour(line) for line in err.traceback)
+        failure = {"error": f"cell {err.exec_count}: {err.ename}: {err.evalue}", "traceback": plain}
+    answer.write_text(json.dumps(failure), encoding="utf-8")
+
+
+def _without_colour(text: str) -> str:
+    import re
+
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+if __name__ == "__main__":
+    _work(Path(sys.argv[1]), Path(sys.argv[2]))

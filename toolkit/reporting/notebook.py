@@ -1,0 +1,86 @@
+"""What a notebook talks to: it loads by parameter, collects results and writes the tables."""
+
+import shutil
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from toolkit import datasets, figures, hardware
+from toolkit.evaluation.leaderboard import Comparison
+from toolkit.evaluation.protocol import Predictions
+from toolkit.outcomes import Outcomes
+from toolkit.reporting import profiles, tables
+
+
+class Notebook:
+    """One execution of one notebook.
+
+    Args:
+        name: file name of the notebook without its ending.
+        dataset: a data set's name or a table's path, with options behind a question mark.
+        profile: smoke, quick or full.
+        seed: of folds and resampling.
+        device: auto, cpu or cuda.
+        out: folder of results; empty means a temporary one.
+    """
+
+    def __init__(self, name: str, dataset: str, profile: str, seed: int, device: str, out: str):
+        self.name = name
+        self.dataset = dataset
+        self.label = datasets.label(dataset)
+        self.profile = profiles.get(profile)
+        self.seed = seed
+        self.device = hardware.resolve_device(device)
+        self.folder = Path(out) if out else Path(tempfile.mkdtemp(prefix=f"{name}-"))
+        self._params = {"profile": profile, "bootstraps": self.profile.bootstraps, "folds": self.profile.folds}
+        self._parts: dict[str, list[pd.DataFrame]] = {table: [] for table in tables.COLUMNS}
+        # Figures of an execution that was cut off must not survive into this one.
+        shutil.rmtree(self.folder / "figures", ignore_errors=True)
+        (self.folder / "figures").mkdir(parents=True, exist_ok=True)
+        figures.use_style()
+
+    def load(self) -> Outcomes:
+        """The data set of this execution, thinned to the profile's size."""
+        return datasets.load(self.dataset).sample(self.profile.max_prompts, self.seed)
+
+    def measure(self, rows: pd.DataFrame, split: str = "", **params: object) -> None:
+        """Keep measurements: system, metric, value, ci_low, ci_high, unit, n, note.
+
+        Args:
+            split: which prompts were judged (``cv5``, ``test``, or "" for all).
+            params: what else a reader must know to repeat the figure.
+        """
+        kept = rows.assign(notebook=self.name, dataset=self.label, split=split, seed=self.seed, device=self.device)
+        self._parts[tables.MEASUREMENTS].append(kept.assign(params=tables.canonical(self._params | params)))
+
+    def keep(self, comparison: Comparison, predictions: Predictions, analysis: str) -> None:
+        """Keep a comparison's measurements, curves and choices under the name of the analysis (pair, cost)."""
+        outcomes = predictions.outcomes
+        models = {"models": outcomes.names} if analysis == "pair" else {"pool": len(outcomes.names)}
+        self.measure(comparison.measurements, predictions.split, analysis=analysis, **models)
+        common = {"dataset": self.label, "analysis": analysis, "seed": self.seed}
+        self._parts[tables.CURVES].append(comparison.curves.assign(**common, split=predictions.split))
+        hashes = tables.prompt_hashes(self.label, outcomes.prompts["prompt_id"])
+        prompt = pd.Categorical.from_codes(comparison.choices["row"], hashes)
+        self._parts[tables.CHOICES].append(comparison.choices.drop(columns="row").assign(prompt=prompt, **common))
+
+    def figure(self, figure: Figure, slug: str) -> Figure:
+        """Save a figure as PNG and SVG under its slug and hand it back for display."""
+        figures.save(figure, self.folder / "figures" / slug)
+        return figure
+
+    def save(self) -> Path:
+        """Write the tables; returns their folder."""
+        for name, frames in self._parts.items():
+            if frames:
+                tables.write(self.folder, name, pd.concat(frames, ignore_index=True))
+        return self.folder
+
+    @staticmethod
+    def versions() -> pd.Series:
+        """Versions of what made these results."""
+        packages = ("llm-routing-toolkit", "numpy", "scipy", "pandas", "scikit-learn")
+        return pd.Series({name: version(name) for name in packages}, name="version")

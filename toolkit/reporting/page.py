@@ -1,0 +1,124 @@
+"""The pages of a run: the index, a page per notebook without code, the list of runs."""
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import nbformat
+import pandas as pd
+
+from toolkit.reporting import present, tables
+from toolkit.reporting.execute import Result
+
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.PackageLoader("toolkit.reporting"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+)
+
+
+def slug(label: str) -> str:
+    """A data set's label as part of a folder's name."""
+    return re.sub(r"[^A-Za-z0-9._]+", "-", label).strip("-.").lower()[:60]
+
+
+def write_notebook(folder: Path, executed: str, title: str, result: Result) -> Path:
+    """The executed notebook as HTML without code; where it failed, the failure first and what was done after it."""
+    body, source = "", folder / executed
+    if source.is_file():
+        from nbconvert import HTMLExporter
+
+        notebook = nbformat.read(source, as_version=4)
+        notebook.cells = [cell for cell in notebook.cells if not _is_papermill_banner(cell)]
+        exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True, exclude_input_prompt=True)
+        body, _ = exporter.from_notebook_node(notebook)
+    target = folder / "notebook.html"
+    target.write_text(_ENVIRONMENT.get_template("notebook.html").render(title=title, body=body, result=result), encoding="utf-8")
+    return target
+
+
+def _is_papermill_banner(cell: nbformat.NotebookNode) -> bool:
+    """papermill marks a failure with banners of its own; ours stands on top of the page."""
+    return "papermill-error-cell-tag" in cell.metadata.get("tags", [])
+
+
+def write_index(
+    folder: Path, described: dict[str, Any], gathered: dict[str, pd.DataFrame], notes: dict[str, tuple[str, ...]]
+) -> Path:
+    """The run's front page, from its tables and figures alone."""
+    measurements = gathered[tables.MEASUREMENTS]
+    shown = present.glossary(list(measurements["metric"]))
+    sections = [
+        _section(folder, name, facts, described, measurements, notes[name]) for name, facts in described["data"].items()
+    ]
+    text = _ENVIRONMENT.get_template("index.html").render(
+        run=folder.name, described=described, sections=sections, glossary=shown, tables=list(tables.COLUMNS)
+    )
+    target = folder / "index.html"
+    target.write_text(text, encoding="utf-8")
+    return target
+
+
+def _section(
+    folder: Path, name: str, facts: dict, described: dict, measurements: pd.DataFrame, notes: tuple[str, ...]
+) -> dict[str, Any]:
+    """What the front page shows of one data set."""
+    rows = measurements[measurements["dataset"] == name]
+    analysis = rows["params"].map(lambda text: json.loads(text).get("analysis", "")) if len(rows) else pd.Series(dtype=str)
+    pair, cost = rows[analysis.isin(["pair", "without_suspect"])], rows[analysis == "cost"]
+    blocks = [
+        _block("Two models: share of strong calls", _pair_text(pair), pair, [present.PAIR_METRICS, present.RULE_METRICS]),
+        _block(
+            f"Quality against cost ({facts['cost_source']})", present.conclusion(cost, "quality", "quality_gain", "quality"),
+            cost, [present.COST_METRICS],
+        ),
+    ]  # fmt: skip
+    parts = [part for part in described["notebooks"] if part["dataset"] == name]
+    figures = [
+        {"png": f"{part['folder']}/figures/{path.name}", "svg": f"{part['folder']}/figures/{path.stem}.svg", "name": path.stem.replace("_", " ")}
+        for part in parts
+        for path in sorted((folder / part["folder"] / "figures").glob("*.png"))
+    ]
+    return {"name": name, "facts": facts, "notes": notes, "blocks": [b for b in blocks if b], "parts": parts, "figures": figures}
+
+
+def _pair_text(pair: pd.DataFrame) -> str:
+    if pair.empty:
+        return ""
+    weak, strong = json.loads(pair["params"].iloc[0])["models"]
+    return f"Weak: {weak}. Strong: {strong}. " + present.conclusion(pair, "apgr", "apgr_gain", "APGR")
+
+
+def _block(title: str, text: str, rows: pd.DataFrame, metric_sets: list[tuple[str, ...]]) -> dict[str, Any] | None:
+    wides = [wide for metrics in metric_sets if not (wide := present.wide(rows, metrics)).empty]
+    if not wides:
+        return None
+    return {"title": title, "text": text, "tables": [as_html(wide) for wide in wides]}
+
+
+def as_html(table: pd.DataFrame) -> str:
+    """A wide table as HTML, text escaped, intervals in a fainter type."""
+    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in ["system", *table.columns])
+    body = []
+    for name, row in table.iterrows():
+        cells = "".join(f"<td>{_cell(str(value))}</td>" for value in row)
+        body.append(f"<tr><th>{html.escape(str(name))}</th>{cells}</tr>")
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+
+
+def _cell(text: str) -> str:
+    value, bracket, rest = html.escape(text).partition(" [")
+    interval, _, star = rest.partition("]")
+    return f"<b>{value}</b>{star} <small>[{interval}]</small>" if bracket else value
+
+
+def write_runs(root: Path) -> Path:
+    """``index.html`` of the folder of runs, made anew from the manifests; unfinished runs are named as such."""
+    runs = []
+    for path in sorted((p for p in root.iterdir() if (p / "config.json").is_file()), reverse=True):
+        manifest = path / "manifest.json"
+        runs.append({"name": path.name, "manifest": json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else None})
+    target = root / "index.html"
+    target.write_text(_ENVIRONMENT.get_template("runs.html").render(runs=runs), encoding="utf-8")
+    return target

@@ -1,0 +1,108 @@
+"""Frames for human eyes: wide tables with intervals, one-line conclusions. Pure functions from tidy rows."""
+
+import math
+
+import pandas as pd
+
+from toolkit.evaluation.metrics import METRICS
+from toolkit.outcomes import Outcomes
+
+PAIR_METRICS = ("apgr", "apgr_gain", "cpt50", "cpt80", "quality_at_half", "apgr_without_suspect")
+RULE_METRICS = ("quality", "share_strong")
+COST_METRICS = ("quality", "quality_gain", "cost_usd_per_1k", "cost_at_equal_quality", "gap_closed", "gain_over_share_matched")
+
+
+def figure_text(value: float, digits: int = 3) -> str:
+    """A number with at least three significant figures; empty where there is none."""
+    if not math.isfinite(value):
+        return ""
+    if value != 0 and abs(value) < 0.1:
+        digits = max(digits, digits - 1 - math.floor(math.log10(abs(value))))
+        return f"{value:.{min(digits, 6)}f}"
+    return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def estimate(row: pd.Series) -> str:
+    """``value [low, high]``; a gain carries its sign, and a star where its adjusted p value is below .05."""
+    if not math.isfinite(row["value"]):
+        return "never reached"
+    gain = row["metric"].endswith("_gain") or row["metric"].startswith("gain_")
+    text = ("+" if gain and row["value"] > 0 else "") + figure_text(row["value"])
+    if math.isfinite(row["ci_low"]) and row["ci_low"] != row["ci_high"]:
+        text += f" [{figure_text(row['ci_low'])}, {figure_text(row['ci_high'])}]"
+    p = adjusted_p(row["note"])
+    return text + (" *" if p is not None and p < 0.05 else "")
+
+
+def adjusted_p(note: str) -> float | None:
+    """The Holm-adjusted p value that a note states, or None."""
+    _, found, tail = note.partition("Holm p = ")
+    return float(tail.split(";")[0]) if found else None
+
+
+def wide(measurements: pd.DataFrame, metrics: tuple[str, ...], sort: str = "") -> pd.DataFrame:
+    """Systems as rows, metrics as columns, every cell an estimate with its interval.
+
+    Args:
+        measurements: tidy rows of one data set and analysis.
+        metrics: columns, left to right; a system with none of them is left out.
+        sort: metric to sort by, best first; default the first one.
+    """
+    rows = measurements[measurements["metric"].isin(metrics)]
+    if rows.empty:
+        return pd.DataFrame()
+    metrics = tuple(name for name in metrics if name in set(rows["metric"]))
+    sort = sort or metrics[0]
+    cells = rows.assign(cell=rows.apply(estimate, axis=1))
+    table = cells.pivot(index="system", columns="metric", values="cell").reindex(columns=list(metrics)).fillna("–")
+    key = rows[rows["metric"] == sort].set_index("system")["value"]
+    order = key.sort_values(ascending=not METRICS[sort].higher_is_better).index
+    order = [*order, *(name for name in table.index if name not in order)]
+    sees = rows.drop_duplicates("system").set_index("system")["note"].map(_sees)
+    table = table.loc[order]
+    table.insert(0, "sees", sees.loc[order])
+    return table.rename_axis(columns=None)
+
+
+def _sees(note: str) -> str:
+    if note.startswith("reference"):
+        return "the outcomes" if "outcomes" in note else "the truth"
+    return "text, metadata" if note.startswith("sees metadata") else "text"
+
+
+def conclusion(measurements: pd.DataFrame, metric: str, gain: str, what: str) -> str:
+    """One sentence: the best router that sees text only, its measure, and whether it beats the best trivial baseline."""
+    text_only = measurements[~measurements["note"].str.startswith(("reference", "sees metadata"))]
+    values = text_only[text_only["metric"] == metric].sort_values("value", ascending=False)
+    gains = text_only[text_only["metric"] == gain].set_index("system")
+    if values.empty:
+        return ""
+    best = values.iloc[0]
+    head = f"Best router that reads text only: {best['system']}, {what} {estimate(best)}"
+    if best["system"] not in gains.index:
+        return f"{head}; it is itself the best trivial baseline, and no other router here beats it."
+    row = gains.loc[best["system"]]
+    p = adjusted_p(row["note"])
+    opponent = row["note"].split("against ")[1].split(";")[0]
+    verdict = "a gain that holds" if p < 0.05 and row["ci_low"] > 0 else "a difference that could be chance"
+    return (
+        f"{head}; against {opponent}, the best trivial baseline, {figure_text(row['value'])} "
+        f"[{figure_text(row['ci_low'])}, {figure_text(row['ci_high'])}] (Holm p = {p:.2g}): {verdict}."
+    )
+
+
+def caption(outcomes: Outcomes, split: str = "", cost: bool = False) -> str:
+    """What must stand under a figure: the data, synthetic or not, who was judged, where the costs come from."""
+    parts = [f"{outcomes.name}, {len(outcomes):,} prompts"]
+    if outcomes.synthetic:
+        parts.append("SYNTHETIC outcomes")
+    if split:
+        parts.append("upstream test part" if split == "test" else f"cross-fitted over {split.removeprefix('cv')} folds")
+    if cost:
+        parts.append(f"costs {outcomes.cost_source}")
+    return " · ".join([*parts, "bands and bars: 95% bootstrap over prompts"])
+
+
+def glossary(names: list[str]) -> list[tuple[str, str, str]]:
+    """(metric, unit, definition) of the metrics that a report shows."""
+    return [(name, METRICS[name].unit, METRICS[name].definition) for name in METRICS if name in set(names)]

@@ -1,0 +1,199 @@
+"""``python -m toolkit report``: notebooks through papermill into one folder of tables, figures and pages."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from toolkit import datasets, hardware, paths
+from toolkit.errors import ToolkitError
+from toolkit.outcomes import Outcomes
+from toolkit.reporting import execute, page, profiles, tables
+from toolkit.reporting.run import RunFolder, code_version, package_versions, sha256, write_json
+
+_DONE = "done.json"
+_EXECUTED = "notebook.ipynb"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One execution: a notebook and the data set it runs on (the first one for a notebook that runs once).
+
+    ``dataset`` is what the notebook loads, ``label`` what tables call it.
+    """
+
+    notebook: Path
+    dataset: str
+    label: str
+    folder: str
+    limit_s: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the run lies, and the parts that failed, by folder, with one line each."""
+
+    index: Path
+    failures: dict[str, str]
+
+
+def make(
+    names: Sequence[str] = ("synthetic",),
+    device: str = "auto",
+    profile: str = "quick",
+    seed: int = 0,
+    out: Path | None = None,
+    tell: Callable[[str], None] = print,
+    notebooks: Path | None = None,
+) -> Report:
+    """Run every notebook and put the report together.
+
+    Everything that can be wrong with the request is found before a folder is made. A part that fails leaves a page that
+    says why; the other parts still run, no manifest is written, and the same call resumes where this one stopped.
+
+    Args:
+        names: data sets, by name or path, with options behind a question mark.
+        device: auto, cpu or cuda.
+        profile: smoke, quick or full.
+        seed: of every random choice.
+        out: folder of runs; default ``reports/`` of the checkout.
+        tell: receives one line per step.
+        notebooks: folder of notebooks; default the project's own.
+
+    Raises:
+        ToolkitError: an unknown data set, option, device or profile; a table or file that is wrong.
+    """
+    started = datetime.now(UTC)
+    profiles.get(profile)
+    resolved = hardware.resolve_device(device)
+    if device == "auto":
+        tell(f"device: {resolved}" + (" (no CUDA device was found)" if resolved == "cpu" else ""))
+    sources = _by_label(names)
+    loaded = {label: datasets.load(name) for label, name in sources.items()}
+    parts = _plan(notebooks or paths.notebooks_dir(), sources)
+    config = _config(loaded, parts, resolved, profile, seed)
+    slug = page.slug(next(iter(sources))) + (f"+{len(sources) - 1}" if len(sources) > 1 else "") + f"-{profile}"
+    run = RunFolder.open((out or paths.reports_dir()).resolve(), slug, config)
+    try:
+        if run.resumed:
+            tell(f"resuming {run.path.name}")
+        failures, timings = _execute_all(run, parts, config, tell)
+        gathered = tables.gather([run.path / part.folder for part in parts], run.path)
+        described = _describe(config, loaded, parts, started, timings, failures)
+        index = page.write_index(run.path, described, gathered, {name: o.notes for name, o in loaded.items()})
+        if not failures:
+            run.finish(described)
+    finally:
+        run.release()
+    page.write_runs(run.path.parent)
+    return Report(index, failures)
+
+
+def _by_label(names: Sequence[str]) -> dict[str, str]:
+    """Label -> name; relative paths made absolute, since kernels run in other folders."""
+    sources: dict[str, str] = {}
+    for name in names:
+        base, mark, query = name.partition("?")
+        path = Path(base).expanduser()
+        absolute = f"{path.resolve()}{mark}{query}" if path.is_file() else name
+        label = datasets.label(name)
+        if sources.setdefault(label, absolute) != absolute:
+            raise ToolkitError(f"Two tables are called {label}; rename one, since a report tells them apart by name.")
+    if not sources:
+        raise ToolkitError("A report needs at least one data set; none was given.")
+    return sources
+
+
+def _plan(folder: Path, sources: dict[str, str]) -> list[Part]:
+    """Every execution, in the order of the notebooks' numbers."""
+    notebooks = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
+    if not notebooks:
+        raise ToolkitError(f"{folder}: notebooks named NN_verb_topic.ipynb were expected; none was found.")
+    parts = []
+    for source in notebooks:
+        declared = execute.settings(source)
+        once = declared["runs"] == "once"
+        for label, name in list(sources.items())[: 1 if once else None]:
+            where = source.stem if once else f"{source.stem}--{page.slug(label)}"
+            parts.append(Part(source, name, label, where, float(declared["limit_s"])))
+    return parts
+
+
+def _config(loaded: dict[str, Outcomes], parts: list[Part], device: str, profile: str, seed: int) -> dict[str, Any]:
+    """Everything that decides a run's results; its hash is in the run's name."""
+    return {
+        "data": {name: outcomes.sha256 for name, outcomes in loaded.items()},
+        "device": device,
+        "notebooks": {part.notebook.name: sha256(part.notebook) for part in parts},
+        "profile": profile,
+        "seed": seed,
+        "sources": code_version(Path(paths.__file__).parent)["sources_sha256"],
+    }
+
+
+def _execute_all(
+    run: RunFolder, parts: list[Part], config: dict[str, Any], tell: Callable[[str], None]
+) -> tuple[dict[str, str], dict[str, float]]:
+    """Run what is not done yet; returns (failures, seconds) by part."""
+    failures, timings = {}, {}
+    for number, part in enumerate(parts, start=1):
+        folder = run.path / part.folder
+        label = f"[{number}/{len(parts)}] {part.folder}"
+        if (folder / _DONE).is_file():
+            timings[part.folder] = _seconds_of(folder / _DONE)
+            tell(f"{label}: done before")
+            continue
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        parameters = {
+            "dataset": part.dataset, "profile": config["profile"], "seed": config["seed"], "device": config["device"],
+            "out": str(folder),
+        }  # fmt: skip
+        parameters = execute.checked_parameters(part.notebook, parameters)
+        job = execute.Job(str(part.notebook), str(folder / _EXECUTED), parameters, part.limit_s)
+        result = execute.run(job)
+        timings[part.folder] = round(result.seconds, 1)
+        page.write_notebook(folder, _EXECUTED, part.folder, result)
+        if result.error:
+            failures[part.folder] = result.error
+            tell(f"{label}: FAILED after {result.seconds:.1f} s ({result.error})")
+        else:
+            write_json(folder / _DONE, {"seconds": round(result.seconds, 1)})
+            tell(f"{label}: {result.seconds:.1f} s")
+    return failures, timings
+
+
+def _seconds_of(done: Path) -> float:
+    import json
+
+    return json.loads(done.read_text(encoding="utf-8"))["seconds"]
+
+
+def _describe(config, loaded, parts, started, timings, failures) -> dict[str, Any]:
+    """The manifest without its file hashes."""
+    profile = profiles.get(config["profile"])
+    return {
+        "status": "failed" if failures else "complete",
+        "failures": failures,
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "profile": config["profile"],
+        "seed": config["seed"],
+        "device": config["device"],
+        "bootstraps": profile.bootstraps,
+        "folds": profile.folds,
+        "data": {
+            name: {"sha256": o.sha256, "prompts": len(o), "models": o.names, "cost_source": o.cost_source, "synthetic": o.synthetic}
+            for name, o in loaded.items()
+        },
+        "notebooks": [
+            {"notebook": part.notebook.name, "sha256": config["notebooks"][part.notebook.name], "dataset": part.label,
+             "folder": part.folder, "seconds": timings.get(part.folder)}
+            for part in parts
+        ],
+        "code": code_version(Path(paths.__file__).parent),
+        "packages": package_versions(),
+        "machine": hardware.describe(config["device"]),
+    }  # fmt: skip

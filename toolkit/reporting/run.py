@@ -1,0 +1,128 @@
+"""The folder of a run: its name, its lock, its manifest."""
+
+import hashlib
+import json
+import os
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from toolkit.errors import ToolkitError
+from toolkit.reporting.tables import canonical
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+CONFIG = "config.json"
+_LOCK = ".lock"
+_PACKAGES = (
+    *("llm-routing-toolkit", "ipykernel", "jupyterlab", "matplotlib", "numpy", "pandas", "papermill", "pyarrow"),
+    *("scikit-learn", "scipy", "seaborn", "torch", "transformers"),
+)
+
+
+class RunFolder:
+    """A run's folder, held by one process at a time; made by :meth:`open`.
+
+    Attributes:
+        path: the folder.
+        resumed: it existed, unfinished, with the same configuration.
+    """
+
+    def __init__(self, path: Path, resumed: bool, lock: FileLock):
+        self.path = path
+        self.resumed = resumed
+        self._lock = lock
+
+    @classmethod
+    def open(cls, root: Path, slug: str, config: dict[str, Any]) -> "RunFolder":
+        """The unfinished run of this very configuration where there is one, else a new folder.
+
+        Args:
+            root: folder of runs.
+            slug: readable part of the name.
+            config: everything that decides the results (data hashes, notebook hashes, parameters, code).
+        """
+        key = hashlib.sha256(canonical(config).encode()).hexdigest()[:8]
+        _make(root)
+        for path in sorted(root.glob(f"*-{slug}-{key}"), reverse=True):
+            if (path / MANIFEST).exists() or not (path / CONFIG).is_file():
+                continue
+            lock = _try_lock(path)
+            if lock is not None:
+                return cls(path, True, lock)
+        while True:
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")[:-4] + "Z"
+            path = root / f"{stamp}-{slug}-{key}"
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                continue
+        lock = _try_lock(path)
+        if lock is None:
+            raise ToolkitError(f"{path}: another process took the new run's folder; call again.")
+        write_json(path / CONFIG, config)
+        return cls(path, False, lock)
+
+    def finish(self, manifest: dict[str, Any]) -> None:
+        """Write the manifest, last and atomically: its presence is what makes a run a result."""
+        files = [p for p in sorted(self.path.rglob("*")) if p.is_file() and not p.name.startswith(".") and p.name != MANIFEST]
+        hashes = {str(p.relative_to(self.path)): sha256(p) for p in files}
+        write_json(self.path / MANIFEST, {"schema_version": SCHEMA_VERSION, **manifest, "files": hashes})
+
+    def release(self) -> None:
+        """Let others resume or read."""
+        self._lock.release()
+        (self.path / _LOCK).unlink(missing_ok=True)
+
+
+def _make(root: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise ToolkitError(f"--out {root}: a folder that can be written was expected ({err.strerror}).") from err
+
+
+def _try_lock(path: Path) -> FileLock | None:
+    lock = FileLock(path / _LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return None
+    return lock
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON so that a reader sees the old file or the whole new one."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def code_version(package: Path) -> dict[str, Any]:
+    """Git commit and dirty flag where there is a checkout, and the hash of the package's own sources always."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
+    found: dict[str, Any] = {"commit": None, "dirty": None, "sources_sha256": digest.hexdigest()}
+    if (package.parent / ".git").exists():
+        git = ["git", "-C", str(package.parent)]
+        commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+        status = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
+        if commit.returncode == 0:
+            found |= {"commit": commit.stdout.strip(), "dirty": bool(status.stdout.strip())}
+    return found
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that results depend on."""
+    return {name: version(name) for name in _PACKAGES}
