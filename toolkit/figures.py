@@ -9,12 +9,16 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 INK, FAINT, GRID = "#22262e", "#8a909c", "#e6e8ec"
 _REFERENCES = {"hindsight-oracle": "#9aa0ac", "bayes-optimal": "#5b6270"}
-_PLAIN = {"random": "#b9a68f", "prompt-length": "#c8641b", "domain-mean": "#7a5bb5"}
-_COLOURS = ["#1668a8", "#1b8a5a", "#c2335b", "#d19a0d", "#0f8f9c", "#8c3d8c", "#5d7a1f", "#a0522d"]
+_PLAIN = {
+    "random": "#b9a68f", "prompt-length": "#c8641b", "domain-mean": "#7a5bb5", "knn-lexical": "#1668a8",
+    "length-rule": "#c2335b", "length-rule-shares": "#e2a3b5", "always-weak": "#3c4450", "always-strong": "#3c4450",
+    "cheapest": "#3c4450", "best-single-model": "#3c4450",
+}  # fmt: skip
+_COLOURS = ["#1b8a5a", "#d19a0d", "#0f8f9c", "#8c3d8c", "#5d7a1f", "#a0522d", "#2f7fd1", "#b5487f"]
 
 
 def use_style() -> None:
@@ -80,8 +84,7 @@ def cost_curves(curves: pd.DataFrame, title: str, note: str = "", axis: str = "c
     _draw_systems(axes, scaled[scaled["operating_point"] != "quality-first"], axis)
     kind = "Actual" if axis == "cost_usd" else "Expected"
     axes.set(xlabel=f"{kind} cost, USD per 1,000 prompts (log scale)", ylabel="Mean quality", xscale="log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: ""))
+    _log_ticks(axes)
     return _with_legend(figure, axes)
 
 
@@ -111,8 +114,8 @@ def intervals(rows: pd.DataFrame, title: str, xlabel: str, note: str = "", lines
 
 def agreement(matrix: pd.DataFrame, title: str, note: str = "") -> Figure:
     """Heat map of the share of prompts on which two models do equally well."""
-    size = 1.6 + 0.55 * len(matrix)
-    figure, axes = _canvas(title, note, width=max(5.2, size + 1.6), height=max(3.4, size))
+    size = 1.8 + 0.5 * len(matrix)
+    figure, axes = _canvas(title, note, width=size + 2.4, height=size)
     sns.heatmap(
         matrix, ax=axes, cmap="crest", vmin=0, vmax=1, annot=len(matrix) <= 14, fmt=".2f", square=True, linewidths=1,
         cbar_kws={"label": "share of prompts", "shrink": 0.7},
@@ -135,7 +138,7 @@ def lengths(frame: pd.DataFrame, title: str, note: str = "", borders: tuple[int,
         axes.axvline(border, color=INK, lw=1, ls=(0, (4, 3)))
         axes.annotate(f"{border} tokens", (border, 1), xycoords=("data", "axes fraction"), xytext=(4, -10), textcoords="offset points", **_small())
     axes.set(xlabel="Estimated tokens (log scale)", ylabel="Prompts", xscale="log")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    _log_ticks(axes)
     return _with_legend(figure, axes)
 
 
@@ -204,6 +207,13 @@ def _ends(curves: pd.DataFrame) -> tuple[float, float]:
 def _with_legend(figure: Figure, axes: Axes) -> Figure:
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize=9)
     return figure
+
+
+def _log_ticks(axes: Axes) -> None:
+    """Plain numbers at 1, 2 and 5 of every decade."""
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _small() -> dict:

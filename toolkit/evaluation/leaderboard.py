@@ -209,19 +209,12 @@ def _comparison(
 ) -> Comparison:
     measurements = pd.DataFrame(rows)
     measurements["n"] = len(predictions.outcomes)
-    flags = {name: _flags(system.router) for name, system in systems.items()}
-    pairs = zip(measurements["system"], measurements["note"], strict=True)
-    measurements["note"] = ["; ".join(filter(None, (flags[system], note))) for system, note in pairs]
+    sees = measurements["system"].map({name: f"sees {system.router.sees}" for name, system in systems.items()})
+    measurements["note"] = sees.where(measurements["note"] == "", sees + "; " + measurements["note"])
     curve_frames = [_curve_frame(name, system, charge_name) for name, system in systems.items()]
     return Comparison(
         measurements, pd.concat(curve_frames, ignore_index=True), _choice_frame(systems, predictions.outcomes), opponent
     )
-
-
-def _flags(router: Router) -> str:
-    if router.uses_outcomes:
-        return "reference, sees the outcomes"
-    return "sees metadata (domain, language)" if router.uses_metadata else ""
 
 
 def _curve_frame(name: str, system: _System, charge_name: str) -> pd.DataFrame:

@@ -21,12 +21,12 @@ def measure(outcomes: Outcomes, bootstraps: int = 1000, seed: int = 0) -> pd.Dat
         rows += [measured(name, "cost_usd_per_1k", cost[:, j], note) for j, name in enumerate(seen.names)]
     best = int(models[0].argmax())
     oracle = statistics.resampled_means(counts, seen.quality.max(axis=1))
-    rows.append(measured("best single model", "best_single", models[:, best], seen.names[best]))
-    rows.append(measured("hindsight oracle", "oracle", oracle, "reference, sees the outcomes"))
+    rows.append(measured("best-single-model", "best_single", models[:, best], seen.names[best]))
+    rows.append(measured("hindsight-oracle", "oracle", oracle, "sees outcomes"))
     if seen.expected_quality is not None:
         choice = seen.expected_quality.argmax(axis=1)
         bayes = statistics.resampled_means(counts, seen.realised(seen.quality, choice))
-        rows.append(measured("bayes-optimal", "bayes_optimal", bayes, "reference, knows the generator"))
+        rows.append(measured("bayes-optimal", "bayes_optimal", bayes, "sees true expectation"))
     frame = pd.DataFrame(rows).assign(n=len(seen))
     facts = {"prompts": len(outcomes), "duplicate_prompts": int(outcomes.prompts["text"].duplicated().sum())}
     plain = [measured("data", metric, np.array([value])) for metric, value in facts.items()]

@@ -82,7 +82,10 @@ def checked_parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def settings(source: Path) -> dict[str, Any]:
-    """A notebook's own declaration in its metadata: ``runs`` (``per-dataset`` or ``once``) and ``limit_s``.
+    """A notebook's own declaration in its metadata.
+
+    ``runs`` (``per-dataset`` or ``once``), ``limit_s`` (seconds) and ``front`` (slugs of the figures that the front page
+    shows).
 
     Raises:
         ToolkitError: ``runs`` is missing or has another value.
@@ -92,7 +95,7 @@ def settings(source: Path) -> dict[str, Any]:
         raise ToolkitError(
             f"{source.name}: its metadata must say toolkit.runs = 'per-dataset' or 'once'; found {declared.get('runs')!r}."
         )
-    return {"limit_s": DEFAULT_LIMIT_S, **declared}
+    return {"limit_s": DEFAULT_LIMIT_S, "front": [], **declared}
 
 
 def run(job: Job) -> Result:

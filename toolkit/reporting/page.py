@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 import nbformat
 import pandas as pd
+import PIL.Image
 
 from toolkit.reporting import present, tables
 from toolkit.reporting.execute import Result
@@ -76,11 +77,19 @@ def _section(
     ]  # fmt: skip
     parts = [part for part in described["notebooks"] if part["dataset"] == name]
     figures = [
-        {"png": f"{part['folder']}/figures/{path.name}", "svg": f"{part['folder']}/figures/{path.stem}.svg", "name": path.stem.replace("_", " ")}
-        for part in parts
-        for path in sorted((folder / part["folder"] / "figures").glob("*.png"))
+        _figure(folder, f"{part['folder']}/figures/{name}")
+        for part in reversed(parts)
+        for name in part["front"]
+        if (folder / part["folder"] / "figures" / f"{name}.png").is_file()
     ]
     return {"name": name, "facts": facts, "notes": notes, "blocks": [b for b in blocks if b], "parts": parts, "figures": figures}
+
+
+def _figure(folder: Path, stem: str) -> dict[str, Any]:
+    """A figure's files and the width at which its type is as large as the page's."""
+    with PIL.Image.open(folder / f"{stem}.png") as image:
+        width = round(image.width * 0.62)
+    return {"png": f"{stem}.png", "svg": f"{stem}.svg", "name": Path(stem).name.replace("_", " "), "width": width}
 
 
 def _pair_text(pair: pd.DataFrame) -> str:
@@ -99,7 +108,7 @@ def _block(title: str, text: str, rows: pd.DataFrame, metric_sets: list[tuple[st
 
 def as_html(table: pd.DataFrame) -> str:
     """A wide table as HTML, text escaped, intervals in a fainter type."""
-    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in ["system", *table.columns])
+    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in ["", *table.columns])
     body = []
     for name, row in table.iterrows():
         cells = "".join(f"<td>{_cell(str(value))}</td>" for value in row)

@@ -1,6 +1,7 @@
 """Frames for human eyes: wide tables with intervals, one-line conclusions. Pure functions from tidy rows."""
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -12,24 +13,28 @@ RULE_METRICS = ("quality", "share_strong")
 COST_METRICS = ("quality", "quality_gain", "cost_usd_per_1k", "cost_at_equal_quality", "gap_closed", "gain_over_share_matched")
 
 
-def figure_text(value: float, digits: int = 3) -> str:
-    """A number with at least three significant figures; empty where there is none."""
-    if not math.isfinite(value):
-        return ""
-    if value != 0 and abs(value) < 0.1:
-        digits = max(digits, digits - 1 - math.floor(math.log10(abs(value))))
-        return f"{value:.{min(digits, 6)}f}"
-    return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:,.0f}"
+def figure_texts(values: Sequence[float], unit: str = "") -> list[str]:
+    """Numbers of one cell with the decimals that the first one needs for three significant figures; shares as percent."""
+    percent = unit.startswith("share")
+    scaled = [100 * value if percent else value for value in values]
+    size = abs(scaled[0])
+    decimals = 3 if size < 1 else max(0, 2 - math.floor(math.log10(size)))
+    if 0 < size < 0.1:
+        decimals = min(6, 1 - math.floor(math.log10(size)))
+    if percent:
+        decimals = 1
+    return [f"{value:,.{decimals}f}" + ("%" if percent and k == 0 else "") for k, value in enumerate(scaled)]
 
 
 def estimate(row: pd.Series) -> str:
     """``value [low, high]``; a gain carries its sign, and a star where its adjusted p value is below .05."""
     if not math.isfinite(row["value"]):
         return "never reached"
+    value, low, high = figure_texts([row["value"], row["ci_low"], row["ci_high"]], row["unit"])
     gain = row["metric"].endswith("_gain") or row["metric"].startswith("gain_")
-    text = ("+" if gain and row["value"] > 0 else "") + figure_text(row["value"])
+    text = ("+" if gain and row["value"] > 0 else "") + value
     if math.isfinite(row["ci_low"]) and row["ci_low"] != row["ci_high"]:
-        text += f" [{figure_text(row['ci_low'])}, {figure_text(row['ci_high'])}]"
+        text += f" [{low}, {high}]"
     p = adjusted_p(row["note"])
     return text + (" *" if p is not None and p < 0.05 else "")
 
@@ -59,20 +64,21 @@ def wide(measurements: pd.DataFrame, metrics: tuple[str, ...], sort: str = "") -
     order = key.sort_values(ascending=not METRICS[sort].higher_is_better).index
     order = [*order, *(name for name in table.index if name not in order)]
     sees = rows.drop_duplicates("system").set_index("system")["note"].map(_sees)
-    table = table.loc[order]
-    table.insert(0, "sees", sees.loc[order])
+    table = table.loc[order].rename(columns={name: METRICS[name].label for name in metrics})
+    if sees.any():
+        table.insert(0, "sees", sees.loc[order])
     return table.rename_axis(columns=None)
 
 
 def _sees(note: str) -> str:
-    if note.startswith("reference"):
-        return "the outcomes" if "outcomes" in note else "the truth"
-    return "text, metadata" if note.startswith("sees metadata") else "text"
+    """What a router reads, from the head of its note."""
+    head = note.split(";")[0]
+    return head.removeprefix("sees ") if head.startswith("sees ") else ""
 
 
 def conclusion(measurements: pd.DataFrame, metric: str, gain: str, what: str) -> str:
     """One sentence: the best router that sees text only, its measure, and whether it beats the best trivial baseline."""
-    text_only = measurements[~measurements["note"].str.startswith(("reference", "sees metadata"))]
+    text_only = measurements[measurements["note"].map(_sees).isin(["text", "nothing"])]
     values = text_only[text_only["metric"] == metric].sort_values("value", ascending=False)
     gains = text_only[text_only["metric"] == gain].set_index("system")
     if values.empty:
@@ -85,13 +91,11 @@ def conclusion(measurements: pd.DataFrame, metric: str, gain: str, what: str) ->
     p = adjusted_p(row["note"])
     opponent = row["note"].split("against ")[1].split(";")[0]
     verdict = "a gain that holds" if p < 0.05 and row["ci_low"] > 0 else "a difference that could be chance"
-    return (
-        f"{head}; against {opponent}, the best trivial baseline, {figure_text(row['value'])} "
-        f"[{figure_text(row['ci_low'])}, {figure_text(row['ci_high'])}] (Holm p = {p:.2g}): {verdict}."
-    )
+    gained = estimate(row).removesuffix(" *")
+    return f"{head}; against {opponent}, the best trivial baseline, {gained} (Holm p = {p:.2g}): {verdict}."
 
 
-def caption(outcomes: Outcomes, split: str = "", cost: bool = False) -> str:
+def caption(outcomes: Outcomes, split: str = "", cost: bool = False, intervals: bool = True) -> str:
     """What must stand under a figure: the data, synthetic or not, who was judged, where the costs come from."""
     parts = [f"{outcomes.name}, {len(outcomes):,} prompts"]
     if outcomes.synthetic:
@@ -100,9 +104,11 @@ def caption(outcomes: Outcomes, split: str = "", cost: bool = False) -> str:
         parts.append("upstream test part" if split == "test" else f"cross-fitted over {split.removeprefix('cv')} folds")
     if cost:
         parts.append(f"costs {outcomes.cost_source}")
-    return " · ".join([*parts, "bands and bars: 95% bootstrap over prompts"])
+    if intervals:
+        parts.append("bands and bars: 95% bootstrap over prompts")
+    return " · ".join(parts)
 
 
 def glossary(names: list[str]) -> list[tuple[str, str, str]]:
-    """(metric, unit, definition) of the metrics that a report shows."""
-    return [(name, METRICS[name].unit, METRICS[name].definition) for name in METRICS if name in set(names)]
+    """(label, unit, definition) of the metrics that a report shows."""
+    return [(METRICS[name].label, METRICS[name].unit, METRICS[name].definition) for name in METRICS if name in set(names)]

@@ -29,6 +29,7 @@ class Part:
     label: str
     folder: str
     limit_s: float
+    front: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def _plan(folder: Path, sources: dict[str, str]) -> list[Part]:
         once = declared["runs"] == "once"
         for label, name in list(sources.items())[: 1 if once else None]:
             where = source.stem if once else f"{source.stem}--{page.slug(label)}"
-            parts.append(Part(source, name, label, where, float(declared["limit_s"])))
+            parts.append(Part(source, name, label, where, float(declared["limit_s"]), tuple(declared["front"])))
     return parts
 
 
@@ -190,7 +191,7 @@ def _describe(config, loaded, parts, started, timings, failures) -> dict[str, An
         },
         "notebooks": [
             {"notebook": part.notebook.name, "sha256": config["notebooks"][part.notebook.name], "dataset": part.label,
-             "folder": part.folder, "seconds": timings.get(part.folder)}
+             "folder": part.folder, "front": list(part.front), "seconds": timings.get(part.folder)}
             for part in parts
         ],
         "code": code_version(Path(paths.__file__).parent),

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
+import time
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -55,13 +56,12 @@ class RunFolder:
             if lock is not None:
                 return cls(path, True, lock)
         while True:
-            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")[:-4] + "Z"
-            path = root / f"{stamp}-{slug}-{key}"
+            path = root / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{slug}-{key}"
             try:
                 path.mkdir()
                 break
-            except FileExistsError:
-                continue
+            except FileExistsError:  # a twin started within this second
+                time.sleep(1)
         lock = _try_lock(path)
         if lock is None:
             raise ToolkitError(f"{path}: another process took the new run's folder; call again.")

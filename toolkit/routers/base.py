@@ -44,12 +44,14 @@ class Router:
     Attributes:
         uses_metadata: sees domain and language of a prompt as well as its text; tables print it.
         uses_outcomes: sees the answer it is judged by (hindsight references); never a candidate for use.
+        sees: what it reads, in a word, for tables.
         trivial: needs no labels beyond which model is stronger; the best of these is every router's opponent.
         models_: model names in column order, after ``fit``.
     """
 
     uses_metadata: ClassVar[bool] = False
     uses_outcomes: ClassVar[bool] = False
+    sees: ClassVar[str] = "text"
     trivial: ClassVar[bool] = False
 
     models_: list[str]

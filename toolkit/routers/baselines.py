@@ -19,6 +19,7 @@ class SingleModel(Router):
             always-strong and always-weak), ``cheapest`` by mean cost.
     """
 
+    sees = "nothing"
     trivial = True
     ROLES = ("strongest", "weakest", "cheapest")
 
@@ -42,6 +43,7 @@ class SingleModel(Router):
 class RandomScore(Router):
     """Scores uniform in (0, 1), one draw per distinct text, so that the same prompt always gets the same decision."""
 
+    sees = "nothing"
     trivial = True
 
     def __init__(self, seed: int = 0):
@@ -64,6 +66,7 @@ class ShareMatchedRandom(Router):
         seed: of the draws, one per distinct text.
     """
 
+    sees = "nothing"
     trivial = True
 
     def __init__(self, like: Router, seed: int = 0):
@@ -139,6 +142,7 @@ class DomainMean(Router):
     """
 
     uses_metadata = True
+    sees = "domain"
 
     def __init__(self, shrinkage: float = 5.0):
         self.shrinkage = shrinkage
@@ -159,6 +163,7 @@ class HindsightOracle(Router):
     """Predicts the outcome itself: what no router can beat on these very outcomes."""
 
     uses_outcomes = True
+    sees = "outcomes"
 
     def predict_outcomes(self, test: Outcomes) -> np.ndarray:
         return np.nan_to_num(test.quality.astype(float), nan=-1.0)
@@ -169,6 +174,8 @@ class HindsightOracle(Router):
 
 class BayesOptimal(HindsightOracle):
     """Predicts the true expected quality that a generator knows: the ceiling for any router that sees the prompt."""
+
+    sees = "true expectation"
 
     def predict_outcomes(self, test: Outcomes) -> np.ndarray:
         if test.expected_quality is None:
