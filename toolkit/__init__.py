@@ -1,4 +1,4 @@
-"""Jupyter-first research toolkit for LLM routing: which router should send which prompt to which model, and how do we know?
+"""Research toolkit for LLM routing: which router should send which prompt to which model, and how do we know?
 
 The names below are loaded on first use, so that ``import toolkit`` stays cheap and never imports torch.
 """

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from toolkit.errors import ToolkitError
@@ -20,7 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m toolkit", description="Which router should send which prompt to which model, and how do we know?"
+        prog="python -m toolkit",
+        description="Which router should send which prompt to which model, and how do we know?",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -30,7 +32,9 @@ def _parser() -> argparse.ArgumentParser:
     data = commands.add_parser("data", help="list the data sets: rows, models, licence, size, at hand or not")
     data.set_defaults(run=_data)
 
-    report = commands.add_parser("report", help="run the notebooks and make the report; prints the path of index.html last")
+    report = commands.add_parser(
+        "report", help="run the notebooks and make the report; prints the path of index.html last"
+    )
     report.add_argument(
         "--dataset", action="append", metavar="NAME",
         help="a name of `python -m toolkit data` or the path of a CSV, JSONL or Parquet table; repeatable "
@@ -85,7 +89,7 @@ def _report(options: argparse.Namespace) -> int:
         profile=options.profile,
         seed=options.seed,
         out=options.out,
-        tell=lambda line: print(line, flush=True),
+        tell=partial(print, flush=True),
     )
     if made.failures:
         print(f"{len(made.failures)} part(s) failed; the same command goes on where this one stopped.", file=sys.stderr)

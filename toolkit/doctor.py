@@ -60,7 +60,9 @@ def _gpu() -> Finding:
     try:
         gpu = hardware.cuda()
     except (ImportError, OSError, RuntimeError) as err:
-        return Finding("gpu", f"torch does not load: {err}", "pip install --force-reinstall torch (make TORCH=cpu on Linux)")
+        return Finding(
+            "gpu", f"torch does not load: {err}", "pip install --force-reinstall torch (make TORCH=cpu on Linux)"
+        )
     if gpu is None:
         return Finding("gpu", "no CUDA device; --device auto uses the CPU")
     return Finding("gpu", f"{gpu['name']}, {gpu['memory_gib']} GiB, CUDA {gpu['cuda']}")

@@ -7,10 +7,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
+_CJK_FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Micro Hei")
 INK, FAINT, GRID = "#22262e", "#8a909c", "#e6e8ec"
 _REFERENCES = {"hindsight-oracle": "#9aa0ac", "bayes-optimal": "#5b6270"}
 _PLAIN = {
@@ -24,8 +26,12 @@ _COLOURS = ["#1b8a5a", "#d19a0d", "#0f8f9c", "#8c3d8c", "#5d7a1f", "#a0522d", "#
 def use_style() -> None:
     """Quiet axes, readable type, and SVG files that are the same bytes for the same data."""
     sns.set_theme(style="ticks", context="notebook", font_scale=0.95)
+    installed = set(font_manager.get_font_names())
     mpl.rcParams.update(
         {
+            # Names of domains and models are data: they may be Chinese, and a dollar sign starts no formula.
+            "font.family": ["DejaVu Sans", *(name for name in _CJK_FONTS if name in installed)],
+            "text.parse_math": False,
             "figure.dpi": 110,
             "savefig.dpi": 160,
             "savefig.bbox": "tight",
@@ -83,12 +89,16 @@ def cost_curves(curves: pd.DataFrame, title: str, note: str = "", axis: str = "c
     scaled = curves.assign(**{axis: curves[axis] * 1000})
     _draw_systems(axes, scaled[scaled["operating_point"] != "quality-first"], axis)
     kind = "Actual" if axis == "cost_usd" else "Expected"
-    axes.set(xlabel=f"{kind} cost, USD per 1,000 prompts (log scale)", ylabel="Mean quality", xscale="log")
-    _log_ticks(axes)
+    axes.set(xlabel=f"{kind} cost, USD per 1,000 prompts", ylabel="Mean quality")
+    if (scaled[axis] > 0).all():  # a free model has no place on a log scale
+        axes.set(xlabel=f"{axes.get_xlabel()} (log scale)", xscale="log")
+        _log_ticks(axes)
     return _with_legend(figure, axes)
 
 
-def intervals(rows: pd.DataFrame, title: str, xlabel: str, note: str = "", lines: dict[str, float] | None = None) -> Figure:
+def intervals(
+    rows: pd.DataFrame, title: str, xlabel: str, note: str = "", lines: dict[str, float] | None = None
+) -> Figure:
     """Estimates with their 95% intervals, one line a system, in the order given.
 
     Args:
@@ -99,13 +109,13 @@ def intervals(rows: pd.DataFrame, title: str, xlabel: str, note: str = "", lines
     figure, axes = _canvas(title, note, height=1.3 + 0.36 * len(rows))
     colours = _colours(rows["system"][::-1])
     for at, row in rows.iterrows():
-        if np.isfinite(row["ci_low"]):
-            axes.plot([row["ci_low"], row["ci_high"]], [at, at], color=colours[row["system"]], lw=2.4, solid_capstyle="round")
-        axes.plot(row["value"], at, "o", color=colours[row["system"]], ms=7, mec="white", mew=1)
-        axes.annotate(f"{row['value']:.3f}", (row["value"], at), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=8)
+        colour, end = colours[row["system"]], np.nanmax([row["value"], row["ci_high"]])
+        axes.plot([row["ci_low"], row["ci_high"]], [at, at], color=colour, lw=2.4, solid_capstyle="round")
+        axes.plot(row["value"], at, "o", color=colour, ms=7, mec="white", mew=1)
+        axes.annotate(f"{row['value']:.3f}", (end, at), xytext=(8, 0), **_beside(), fontsize=8)
     for label, value in (lines or {}).items():
         axes.axvline(value, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=0)
-        axes.annotate(label, (value, len(rows) - 0.4), xytext=(3, 0), textcoords="offset points", va="bottom", **_small())
+        axes.annotate(label, (value, len(rows) - 0.45), xytext=(3, 0), **_beside(), **_small())
     axes.set(yticks=range(len(rows)), yticklabels=rows["system"], xlabel=xlabel, ylim=(-0.6, len(rows) - 0.1))
     axes.grid(axis="x")
     axes.tick_params(axis="y", length=0)
@@ -136,7 +146,14 @@ def lengths(frame: pd.DataFrame, title: str, note: str = "", borders: tuple[int,
         axes.hist(part["tokens"], bins=edges, alpha=0.6, color=colour, label=f"{language} ({len(part):,})", lw=0)
     for border in borders:
         axes.axvline(border, color=INK, lw=1, ls=(0, (4, 3)))
-        axes.annotate(f"{border} tokens", (border, 1), xycoords=("data", "axes fraction"), xytext=(4, -10), textcoords="offset points", **_small())
+        axes.annotate(
+            f"{border} tokens",
+            (border, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, -10),
+            textcoords="offset points",
+            **_small(),
+        )
     axes.set(xlabel="Estimated tokens (log scale)", ylabel="Prompts", xscale="log")
     _log_ticks(axes)
     return _with_legend(figure, axes)
@@ -169,7 +186,9 @@ def _canvas(title: str, note: str, width: float = 8.6, height: float = 4.6) -> t
     axes.grid(axis="y")
     axes.set_axisbelow(True)
     if note:
-        axes.annotate(note, (0, 0), xycoords="axes fraction", xytext=(0, -46), textcoords="offset points", va="top", **_small())
+        axes.annotate(
+            note, (0, 0), xycoords="axes fraction", xytext=(0, -46), textcoords="offset points", va="top", **_small()
+        )
     return figure, axes
 
 
@@ -179,17 +198,24 @@ def _draw_systems(axes: Axes, curves: pd.DataFrame, x: str) -> None:
     for name in names:
         part = curves[curves["system"] == name]
         if len(part) == 1:
-            point = part.iloc[0]
-            marker = dict(marker="D" if "rule" in name else "o", color=colours[name], ms=7, mec="white", mew=1, ls="")
-            axes.errorbar(
-                point[x], point["quality"], yerr=[[point["quality"] - point["quality_low"]], [point["quality_high"] - point["quality"]]],
-                ecolor=colours[name], elinewidth=1, label=name, zorder=4, **marker,
-            )  # fmt: skip
+            marker = dict(marker="D" if "rule" in name else "o", ms=7, mec="white", mew=1, ls="")
+            axes.vlines(part[x], part["quality_low"], part["quality_high"], color=colours[name], lw=1, zorder=4)
+            axes.plot(part[x], part["quality"], color=colours[name], label=name, zorder=5, **marker)
             continue
         reference = name in _REFERENCES
-        axes.plot(part[x], part["quality"], color=colours[name], lw=1.4 if reference else 2, ls="--" if reference else "-", label=name, zorder=3)
+        axes.plot(
+            part[x],
+            part["quality"],
+            color=colours[name],
+            lw=1.4 if reference else 2,
+            ls="--" if reference else "-",
+            label=name,
+            zorder=3,
+        )
         if not reference:
-            axes.fill_between(part[x], part["quality_low"], part["quality_high"], color=colours[name], alpha=0.13, lw=0, zorder=2)
+            axes.fill_between(
+                part[x], part["quality_low"], part["quality_high"], color=colours[name], alpha=0.13, lw=0, zorder=2
+            )
 
 
 def _colours(names) -> dict[str, str]:
@@ -214,6 +240,10 @@ def _log_ticks(axes: Axes) -> None:
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _beside() -> dict:
+    return {"textcoords": "offset points", "va": "center"}
 
 
 def _small() -> dict:

@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import platform
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +37,12 @@ def cuda() -> dict[str, Any] | None:
     if not torch.cuda.is_available():
         return None
     properties = torch.cuda.get_device_properties(0)
+    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    driver = subprocess.run(asked, capture_output=True, text=True).stdout if shutil.which(asked[0]) else ""
     return {
         "name": properties.name,
         "memory_gib": round(properties.total_memory / 2**30, 1),
+        "driver": driver.split("\n")[0].strip() or None,
         "cuda": torch.version.cuda,
         "count": torch.cuda.device_count(),
     }

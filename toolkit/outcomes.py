@@ -133,8 +133,8 @@ class Outcomes:
         """Hindsight choice per prompt, shape (n,): the best model, the cheapest where several are best."""
         if np.isnan(self.quality).all(axis=1).any():
             raise ToolkitError(f"{self.name}: a prompt has no observed outcome; use observed() first.")
-        # Where no cost is known, the model that is weaker on average stands for the cheaper one.
-        cost = np.where(np.isfinite(self.cost_usd), self.cost_usd, self.mean_quality())
+        # Where costs are unknown, the model that is weaker on average stands for the cheaper one.
+        cost = self.cost_usd if np.isfinite(self.cost_usd).all() else np.tile(self.mean_quality(), (len(self), 1))
         best = self.quality == np.nanmax(self.quality, axis=1, keepdims=True)
         return np.where(best, cost, np.inf).argmin(axis=1)
 
@@ -161,9 +161,14 @@ class Outcomes:
         }
         return replace(self, prompts=self.prompts.iloc[picked], models=self.models.iloc[columns], **matrices)
 
+    def complete(self, costs: bool = False) -> np.ndarray:
+        """Prompts on which all models can be compared, bool (n,): qualities observed, with ``costs`` those known too."""
+        known = ~np.isnan(self.quality).any(axis=1)
+        return known & np.isfinite(self.cost_usd).all(axis=1) if costs else known
+
     def observed(self) -> "Outcomes":
         """Only the prompts for which every model's quality is observed."""
-        return self.subset(~np.isnan(self.quality).any(axis=1))
+        return self.subset(self.complete())
 
     def pair(self, weak: str | None = None, strong: str | None = None) -> "Outcomes":
         """Two models, weak first. Default: the best by mean quality against the cheapest (else the worst) other one.

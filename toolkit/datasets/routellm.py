@@ -1,7 +1,7 @@
 """RouteLLM's evaluation files: MMLU, GSM8K and MT-Bench answered by GPT-4 and Mixtral 8x7B.
 
-Source: Ong et al. 2024, RouteLLM, arXiv 2406.18665, section 5 and appendix; lm-sys/RouteLLM at commit 0b64fda. Rows whose
-prompt stands in the routers' training data are removed by exact match of ``eval_prompt``, as the authors do.
+Source: Ong et al. 2024, RouteLLM, arXiv 2406.18665, section 5 and appendix; lm-sys/RouteLLM at commit 0b64fda. Rows
+whose prompt stands in the routers' training data are removed by exact match of ``eval_prompt``, as the authors do.
 Prices are the list prices behind the paper's blended $24.7 and $0.24 per million tokens (95 input and 264 output
 tokens a call on average).
 """
@@ -68,7 +68,9 @@ def load_gsm8k(*, decontaminate: bool = True, reextract: bool = False) -> Outcom
     for row in _read_jsonl(registry.fetch(f"{_ROOT}/gsm8k/test.jsonl")):
         truth[row["question"]] = _last_number(row["answer"])
     right = {
-        model: np.array([_last_number(a) == truth[q] for a, q in zip(rows[f"{model}_response"], rows["prompt"], strict=True)])
+        model: np.array(
+            [_last_number(a) == truth[q] for a, q in zip(rows[f"{model}_response"], rows["prompt"], strict=True)]
+        )
         for model in (WEAK, STRONG)
     }
     rows["suspect"] = (right[STRONG] & ~rows[STRONG].to_numpy(bool)) & (not reextract)
@@ -150,7 +152,9 @@ def _decontaminated(rows: pd.DataFrame, part: str, wanted: bool) -> tuple[pd.Dat
     listed = _read_jsonl(registry.fetch(f"{_ROOT}/{part}/contaminated_prompts.jsonl"))
     leaked = rows["prompt"].isin({row["eval_prompt"] for row in listed})
     if not wanted:
-        return rows, [f"{int(leaked.sum())} prompts stand in RouteLLM's training data and were kept (decontaminate=false)."]
+        return rows, [
+            f"{int(leaked.sum())} prompts stand in RouteLLM's training data and were kept (decontaminate=false)."
+        ]
     kept = rows[~leaked].reset_index(drop=True)
     return kept, [f"{int(leaked.sum())} prompts found in RouteLLM's training data were removed."]
 

@@ -1,13 +1,15 @@
 """``synthetic``: bilingual prompts of our own and outcomes whose true expectation is known.
 
-Outcomes follow a two-parameter item-response model (Birnbaum 1968): model j solves prompt i of domain d with probability
+Outcomes follow a two-parameter item-response model (Birnbaum 1968). Model j solves prompt i of domain d with
+probability
 
     p[i, j] = sigmoid(a[j] * (ability[j, d] + chinese[j] * is_chinese[i] - difficulty[i]))
     difficulty[i] = level(d, wording) + spread * z[i],  z ~ N(0, 1)
 
-The wording shows the level; z is hidden, so no router can reach the hindsight oracle, and the Bayes-optimal router is
-known exactly. Every parameter, token count and price stands in ``data/synthetic.csv``: rows of kind ``model`` and
-of kind ``level``. The qwen prices are list prices; all abilities are invented, and every figure says synthetic.
+The wording shows domain, language and level; z is hidden. ``expected_quality`` is the mean of p over z: all that a
+prompt's text can tell, so the router that follows it is Bayes-optimal and its quality is the ceiling that a router
+could reach. Every parameter, token count and price stands in ``data/synthetic.csv``: rows of kind ``model`` and of kind
+``level``. The qwen prices are list prices; all abilities are invented, and every figure says synthetic.
 """
 
 from functools import cache
@@ -24,6 +26,7 @@ from toolkit.pricing import PRICE_COLUMNS, token_cost, token_counts
 LEVELS = ("easy", "medium", "hard")
 LANGUAGES = ("en", "zh")
 DEFAULT_POOL = ("qwen-flash", "qwen-plus", "qwen-max")
+_HIDDEN_NODES = 31  # of the quadrature over the hidden difficulty: exact to 1e-9 at these spreads
 _OUTPUT_SPREAD = 0.35  # SD of log output tokens around their mean
 _MEAN_PASSAGE = 8.0  # sentences of a pasted text, geometric
 _CONTEXT_SHARE = 0.15  # prompts with a pasted text that they do not need: long is not hard
@@ -61,16 +64,17 @@ def load(*, prompts: int = 3000, models: int = 3, seed: int = 20260417) -> Outco
     hidden = np.random.default_rng(hidden_seed).normal(size=prompts)
     level = levels.loc[frame["level"]]
     difficulty = level.to_numpy()[np.arange(prompts), level.columns.get_indexer(frame["domain"])].astype(float)
-    difficulty = difficulty + level["spread"].to_numpy(float) * hidden
+    spread = level["spread"].to_numpy(float)
     ability = pool[list(_grammar()["domains"])].to_numpy(float)[:, _domain_codes(frame)].T
     ability = ability + np.outer(frame["language"] == "zh", pool["chinese"].to_numpy(float))
-    expected = 1 / (1 + np.exp(-pool["discrimination"].to_numpy(float) * (ability - difficulty[:, None])))
+    margin, slope = ability - difficulty[:, None], pool["discrimination"].to_numpy(float)
+    solves = _sigmoid(slope * (margin - (spread * hidden)[:, None]))
     mean_output = np.outer(level["output_tokens"].to_numpy(float), pool["output_tokens"].to_numpy(float))
-    quality = np.empty_like(expected, dtype=np.float32)
-    output = np.empty_like(expected)
+    quality = np.empty_like(solves, dtype=np.float32)
+    output = np.empty_like(solves)
     for column, model_seed in enumerate(model_seeds):
         draw = np.random.default_rng(model_seed)
-        quality[:, column] = draw.random(prompts) < expected[:, column]
+        quality[:, column] = draw.random(prompts) < solves[:, column]
         noise = draw.normal(-(_OUTPUT_SPREAD**2) / 2, _OUTPUT_SPREAD, prompts)
         output[:, column] = np.maximum(1, np.round(mean_output[:, column] * np.exp(noise)))
     inputs = np.repeat(token_counts(frame["text"].tolist())[:, None], models, axis=1)
@@ -83,11 +87,22 @@ def load(*, prompts: int = 3000, models: int = 3, seed: int = 20260417) -> Outco
         cost_usd=token_cost(inputs, output, prices),
         input_tokens=inputs,
         output_tokens=output,
-        expected_quality=expected,
+        expected_quality=_mean_over_hidden(margin, slope, spread),
         cost_source="priced",
         notes=("Synthetic: prompts, abilities and outcomes are invented; only the qwen list prices are real.",),
         synthetic=True,
     )
+
+
+def _sigmoid(logit: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logit))
+
+
+def _mean_over_hidden(margin: np.ndarray, slope: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """E over z ~ N(0, 1) of the probability to solve, (n, m), by Gauss-Hermite quadrature."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_HIDDEN_NODES)
+    terms = (w * _sigmoid(slope * (margin - z * spread[:, None])) for z, w in zip(nodes, weights, strict=True))
+    return sum(terms) / weights.sum()
 
 
 def _domain_codes(frame: pd.DataFrame) -> np.ndarray:

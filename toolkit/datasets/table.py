@@ -13,6 +13,7 @@ from toolkit.pricing import PRICE_COLUMNS, read_prices
 
 REQUIRED = ("prompt_id", "prompt", "model", "quality")
 MEASURES = ("cost_usd", "input_tokens", "output_tokens")
+_UNKNOWN = ("", "nan", "na", "n/a", "null", "none", "<na>")
 PER_PROMPT = ("domain", "language", "group", "split")
 
 
@@ -22,14 +23,18 @@ def _read_jsonl(path: Path) -> pd.DataFrame:
         if not line.strip():
             continue
         try:
-            rows.append(json.loads(line))
+            row = json.loads(line)
         except json.JSONDecodeError as err:
             raise ToolkitError(f"{path}: line {number} is no JSON object ({err.msg} at column {err.colno}).") from err
+        if not isinstance(row, dict):
+            raise ToolkitError(f"{path}: line {number} is no JSON object but {type(row).__name__}.")
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
 READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": lambda path: pd.read_csv(path, dtype={"prompt_id": str, "model": str, "prompt": str}, keep_default_na=True),
+    # As text: a prompt "NA" or "null" is a prompt, and an id 007 keeps its zeros.
+    ".csv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False),
     ".jsonl": _read_jsonl,
     ".parquet": pd.read_parquet,
 }
@@ -47,7 +52,8 @@ def loader(path: Path) -> Callable[..., Outcomes]:
 def load_table(path: Path, prices: str = "") -> Outcomes:
     """Read a long table of outcomes.
 
-    Columns: ``prompt_id``, ``prompt``, ``model``, ``quality`` in [0, 1] (empty = unobserved), and either ``cost_usd``
+    Columns: ``prompt_id``, ``prompt``, ``model``, ``quality`` in [0, 1] (empty = unobserved; true and false
+    are 1 and 0), and either ``cost_usd``
     or ``input_tokens`` and ``output_tokens``; ``domain``, ``language``, ``group`` and ``split`` (train, test) where
     known.
 
@@ -67,7 +73,9 @@ def load_table(path: Path, prices: str = "") -> Outcomes:
     prompts = _prompts(rows, path)
     names = list(dict.fromkeys(rows["model"]))
     matrix = {
-        column: rows.pivot(index="prompt_id", columns="model", values=column).loc[prompts["prompt_id"], names].to_numpy(float)
+        column: rows.pivot(index="prompt_id", columns="model", values=column)
+        .loc[prompts["prompt_id"], names]
+        .to_numpy(float)
         for column in ("quality", *MEASURES)
         if column in rows.columns
     }
@@ -76,7 +84,7 @@ def load_table(path: Path, prices: str = "") -> Outcomes:
         name=path.name,
         prompts=prompts,
         models=models,
-        cost_source="measured" if "cost_usd" in matrix else "none",
+        cost_source="measured" if np.isfinite(matrix.get("cost_usd", np.nan)).any() else "none",
         notes=_notes(matrix, path),
         **matrix,
     )
@@ -119,8 +127,9 @@ def _refuse(path: Path, index: int, column: str, expected: str, found: object) -
 
 def _numbers(rows: pd.DataFrame, column: str, path: Path) -> pd.Series:
     given = rows[column]
-    numbers = pd.to_numeric(given.astype(float) if given.dtype == bool else given, errors="coerce")
-    bad = numbers.isna() & given.notna() & (given.astype(str).str.strip() != "")
+    text = given.astype(str).str.strip().str.lower().where(given.notna(), "")
+    numbers = pd.to_numeric(text.replace({"true": "1", "false": "0"}), errors="coerce")
+    bad = numbers.isna() & ~text.isin(_UNKNOWN)
     upper = 1.0 if column == "quality" else np.inf
     bad |= (numbers < 0) | (numbers > upper)
     if bad.any():

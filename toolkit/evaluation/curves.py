@@ -1,8 +1,8 @@
 """Measures of a routing curve, vectorised over bootstrap replicates.
 
-A curve is K operating points of one policy: ``share`` of strong calls or ``cost`` against mean ``quality``, in the order
-of falling weight (cheapest first). Arrays have shape (..., K); leading axes are replicates. ``weak`` and ``strong``
-are mean qualities with shape (...). No measure assumes that quality grows along the curve.
+A curve is K operating points of one policy: ``share`` of strong calls or ``cost`` against mean ``quality``, in the
+order of falling weight (cheapest first). Arrays have shape (..., K); leading axes are replicates. ``weak`` and
+``strong`` are mean qualities with shape (...). No measure assumes that quality grows along the curve.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ def pgr(quality: np.ndarray, weak: np.ndarray, strong: np.ndarray) -> np.ndarray
 
 
 def apgr(share: np.ndarray, quality: np.ndarray, weak: np.ndarray, strong: np.ndarray) -> np.ndarray:
-    """Average PGR, the form in RouteLLM's code and the one reported here: area under PGR over the share of strong calls.
+    """Average PGR as RouteLLM's code has it, the form reported here: area under PGR over the share of strong calls.
 
     (trapezoid AUC - weak AUC) / (strong AUC - weak AUC). Give the eleven decile points to match published figures;
     on MMLU, prompt length scores .583 over deciles and .586 over all thresholds. Shape (...).
@@ -42,7 +42,10 @@ def apgr_mean_of_ten(share: np.ndarray, quality: np.ndarray, weak: np.ndarray, s
     """
     recovered = pgr(quality, weak, strong)
     at = np.linspace(0.1, 1.0, 10)
-    flat_share, flat = np.broadcast_to(share, recovered.shape).reshape(-1, share.shape[-1]), recovered.reshape(-1, share.shape[-1])
+    flat_share, flat = (
+        np.broadcast_to(share, recovered.shape).reshape(-1, share.shape[-1]),
+        recovered.reshape(-1, share.shape[-1]),
+    )
     means = [np.interp(at, x, y).mean() for x, y in zip(flat_share, flat, strict=True)]
     return np.array(means).reshape(recovered.shape[:-1])
 

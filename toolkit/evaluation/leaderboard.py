@@ -15,7 +15,7 @@ from toolkit import policy
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import curves, statistics
 from toolkit.evaluation.metrics import measured
-from toolkit.evaluation.protocol import Predictions, cross_predict
+from toolkit.evaluation.protocol import Predictions, cross_predict, no_gap
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
 
@@ -72,7 +72,7 @@ def compare_pair(predictions: Predictions, bootstraps: int = 1000, seed: int = 0
         seed: of the resampling.
 
     Raises:
-        ToolkitError: not two models, or both equally good.
+        ToolkitError: not two models, or the second is no better than the first.
     """
     outcomes = predictions.outcomes
     if len(outcomes.names) != 2:
@@ -80,12 +80,15 @@ def compare_pair(predictions: Predictions, bootstraps: int = 1000, seed: int = 0
     counts = statistics.bootstrap_counts(outcomes.groups, bootstraps, seed)
     systems = _operate(predictions, np.array([0.0, 1.0]), counts)
     weak, strong = statistics.resampled_means(counts, outcomes.quality.T).T
-    if weak[0] == strong[0]:
-        raise ToolkitError(f"{outcomes.name}: {' and '.join(outcomes.names)} are equally good; there is no gap to route.")
+    if not weak[0] < strong[0]:
+        raise ToolkitError(no_gap(outcomes))
     rows, areas = [], {}
     for name, system in systems.items():
         if not system.is_curve:
-            rows += [measured(name, "quality", system.quality[:, 0]), measured(name, "share_strong", system.charge[:, 0])]
+            rows += [
+                measured(name, "quality", system.quality[:, 0]),
+                measured(name, "share_strong", system.charge[:, 0]),
+            ]
             continue
         share, quality = system.charge[:, ::10], system.quality[:, ::10]
         areas[name] = curves.apgr(share, quality, weak, strong)
@@ -94,7 +97,9 @@ def compare_pair(predictions: Predictions, bootstraps: int = 1000, seed: int = 0
         for level in (0.5, 0.8):
             rows.append(measured(name, f"cpt{level * 100:.0f}", curves.cpt(share, quality, weak, strong, level)))
         rows.append(measured(name, "quality_at_half", system.quality[:, POINTS // 2]))
-    opponent = max((name for name in areas if systems[name].router.trivial), key=lambda name: areas[name][0], default="")
+    opponent = max(
+        (name for name in areas if systems[name].router.trivial), key=lambda name: areas[name][0], default=""
+    )
     if opponent:
         rows += _gains(areas, systems, opponent, "apgr_gain", "bootstrap")
         half = {name: systems[name].quality[:, POINTS // 2] for name in areas}
@@ -110,10 +115,14 @@ def compare_on_cost(predictions: Predictions, bootstraps: int = 1000, seed: int 
     whole curve; rules are read at their one point.
 
     Raises:
-        ToolkitError: the data has no costs.
+        ToolkitError: a judged prompt lacks a model's cost.
     """
     outcomes = predictions.outcomes
-    outcomes.require_cost()
+    if not outcomes.complete(costs=True).all():
+        raise ToolkitError(
+            f"{outcomes.name}: a comparison on cost needs every model's cost on every judged prompt (cost_source is "
+            f"{outcomes.cost_source!r}); make the predictions with cross_predict(..., costs=True)."
+        )
     counts = statistics.bootstrap_counts(outcomes.groups, bootstraps, seed)
     systems = _operate(predictions, predictions.expected_cost, counts, quality_first=True)
     models = statistics.resampled_means(counts, outcomes.quality.T)
@@ -135,7 +144,9 @@ def compare_on_cost(predictions: Predictions, bootstraps: int = 1000, seed: int 
         if system.is_curve:
             cheapest = curves.cost_at_quality(system.cost[:, :POINTS], system.quality[:, :POINTS], models[:, best])
             rows.append(measured(name, "cost_at_equal_quality", cheapest / best_cost))
-    opponent = max((name for name in systems if systems[name].router.trivial), key=lambda name: headline[name][0], default="")
+    opponent = max(
+        (name for name in systems if systems[name].router.trivial), key=lambda name: headline[name][0], default=""
+    )
     if opponent:
         rows += _gains(headline, systems, opponent, "quality_gain", realised, outcomes.groups, seed)
     return _comparison(predictions, systems, rows, opponent, "expected_cost_usd")
@@ -144,7 +155,7 @@ def compare_on_cost(predictions: Predictions, bootstraps: int = 1000, seed: int 
 def apgr_without_suspect(
     pair: Outcomes, routers: Mapping[str, Router], folds: int, bootstraps: int = 1000, seed: int = 0
 ) -> pd.DataFrame:
-    """APGR of every router when the rows marked ``suspect`` are left out, in fitting too; empty where none is marked."""
+    """APGR of every router without the rows marked ``suspect``, in fitting too; empty where none is marked."""
     suspect = pair.prompts["suspect"].to_numpy(bool)
     if not suspect.any():
         return pd.DataFrame(columns=["system", "metric", "value", "ci_low", "ci_high", "unit", "n", "note"])

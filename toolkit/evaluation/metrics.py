@@ -22,25 +22,43 @@ class Metric:
 
 METRICS: dict[str, Metric] = {
     "apgr": Metric(
-        "APGR", "PGR",
+        "APGR",
+        "PGR",
         True,
         "Average performance gap recovered: area under PGR over the share of strong calls, trapezoid over deciles, the "
-        "form in RouteLLM's code. A random router is expected to score .5; one draw has its luck (SD .02 on 1,300 prompts).",
+        "form in RouteLLM's code. A random router is expected to score .5; one draw of it has its luck, an SD of .02 on "
+        "1,300 prompts.",
     ),
     "apgr_mean_of_ten": Metric(
-        "APGR, mean of ten", "PGR", True, "The paper's other form: mean PGR at 10%, 20%, ..., 100% of strong calls; about .05 higher."
+        "APGR, mean of ten",
+        "PGR",
+        True,
+        "The paper's other form: mean PGR at 10%, 20%, ..., 100% of strong calls; about .05 higher.",
     ),
-    "cpt50": Metric("CPT(50%)", "share of strong calls", False, "Smallest share of strong calls that recovers half of the gap."),
-    "cpt80": Metric("CPT(80%)", "share of strong calls", False, "Smallest share of strong calls that recovers 80% of the gap."),
-    "quality_at_half": Metric("quality at 50% strong", "quality", True, "Mean quality when half of the calls go to the strong model."),
+    "cpt50": Metric(
+        "CPT(50%)", "share of strong calls", False, "Smallest share of strong calls that recovers half of the gap."
+    ),
+    "cpt80": Metric(
+        "CPT(80%)", "share of strong calls", False, "Smallest share of strong calls that recovers 80% of the gap."
+    ),
+    "quality_at_half": Metric(
+        "quality at 50% strong", "quality", True, "Mean quality when half of the calls go to the strong model."
+    ),
     "apgr_gain": Metric(
-        "APGR gain", "PGR", True, "APGR minus that of the best trivial baseline, paired; p by bootstrap, adjusted by Holm."
+        "APGR gain",
+        "PGR",
+        True,
+        "APGR minus that of the best trivial baseline, paired; p by bootstrap, adjusted by Holm.",
     ),
     "apgr_without_suspect": Metric(
-        "APGR without suspect rows", "PGR", True, "APGR when rows that the source is known to have mislabelled are left out, in training too."
+        "APGR without suspect rows",
+        "PGR",
+        True,
+        "APGR when rows that the source is known to have mislabelled are left out, in training too.",
     ),
     "quality_at_half_gain": Metric(
-        "gain at 50% strong", "quality",
+        "gain at 50% strong",
+        "quality",
         True,
         "Mean quality at half strong calls minus that of the best trivial baseline, paired; p by McNemar or "
         "permutation, adjusted by Holm.",
@@ -49,30 +67,41 @@ METRICS: dict[str, Metric] = {
     "quality": Metric("quality", "quality", True, "Mean quality of the chosen models' answers, 0 to 1."),
     "cost_usd_per_1k": Metric("USD per 1,000", "USD per 1,000 prompts", False, "Actual cost of the chosen calls."),
     "gap_closed": Metric(
-        "oracle gap closed", "share", True, "Share of the distance from the best single model to the hindsight oracle that is covered."
+        "oracle gap closed",
+        "share",
+        True,
+        "Share of the distance from the best single model to the hindsight oracle that is covered.",
     ),
     "cost_at_equal_quality": Metric(
-        "cost at equal quality", "ratio",
+        "cost at equal quality",
+        "ratio",
         False,
         "Smallest actual cost on the router's curve at which it is as good as the best single model, relative to that "
         "model's cost; empty where it never is.",
     ),
     "quality_gain": Metric(
-        "quality gain", "quality",
+        "quality gain",
+        "quality",
         True,
         "Quality minus that of the best trivial baseline, paired; p by McNemar or permutation, adjusted by Holm.",
     ),
     "gain_over_share_matched": Metric(
-        "gain over same shares", "quality",
+        "gain over same shares",
+        "quality",
         True,
         "Quality minus what sending the same share of prompts to each model at random is expected to give: what the "
         "router knows about prompts, beyond what it spends.",
     ),
     "mean_quality": Metric("mean quality", "quality", True, "Mean quality of one model on all prompts."),
     "best_single": Metric("best single model", "quality", True, "Mean quality of the best single model."),
-    "oracle": Metric("hindsight oracle", "quality", True, "Mean quality of the hindsight oracle: an upper bound no router reaches."),
+    "oracle": Metric(
+        "hindsight oracle", "quality", True, "Mean quality of the hindsight oracle: an upper bound no router reaches."
+    ),
     "bayes_optimal": Metric(
-        "Bayes-optimal", "quality", True, "Mean quality of the router that knows every prompt's true expected quality: the real ceiling."
+        "Bayes-optimal",
+        "quality",
+        True,
+        "Mean quality of the router that knows every prompt's true expected quality: the real ceiling.",
     ),
     "prompts": Metric("prompts", "count", None, "Prompts in the data set."),
     "duplicate_prompts": Metric("repeated prompts", "count", None, "Prompts that repeat an earlier one."),

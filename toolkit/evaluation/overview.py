@@ -41,14 +41,12 @@ def agreement(outcomes: Outcomes) -> pd.DataFrame:
 
 
 def joint(outcomes: Outcomes) -> pd.DataFrame:
-    """For a pair of 0/1 outcomes (weak, strong): prompts solved by both, by one only, by neither."""
-    weak, strong = (outcomes.observed().quality > 0.5).T
-    counts = {
-        "both": weak & strong,
-        "strong only": ~weak & strong,
-        "weak only": weak & ~strong,
-        "neither": ~weak & ~strong,
-    }
+    """For a pair (weak, strong): prompts solved by both, one or neither; who is better, where quality is graded."""
+    weak, strong = outcomes.observed().quality.T
+    counts = {"strong better": strong > weak, "equal": strong == weak, "weak better": strong < weak}
+    if np.isin(outcomes.observed().quality, (0, 1)).all():
+        right = {"both": (weak == 1) & (strong == 1), "strong only": strong > weak, "weak only": strong < weak}
+        counts = right | {"neither": (weak == 0) & (strong == 0)}
     return pd.DataFrame({"prompts": {name: int(hits.sum()) for name, hits in counts.items()}})
 
 

@@ -5,9 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.pricing import ExpectedCost
 from toolkit.routers.base import Router
+
+MIN_PROMPTS = 20  # below this an interval says nothing
 
 
 @dataclass(frozen=True)
@@ -29,23 +32,27 @@ class Predictions:
     expected_cost: np.ndarray | None
 
 
-def cross_predict(outcomes: Outcomes, routers: Mapping[str, Router], folds: int = 5, seed: int = 0) -> Predictions:
+def cross_predict(
+    outcomes: Outcomes, routers: Mapping[str, Router], folds: int = 5, seed: int = 0, costs: bool = False
+) -> Predictions:
     """Predictions on rows that the predicting router never saw.
 
-    Where the source has train and test parts, routers are fitted on the one and judged on the other. Else every row
-    is judged once, by a router fitted on the other folds; groups (equal prompts) lie in one fold. Rows with an
-    unobserved outcome help fitting and are not judged.
+    Where the source has train and test parts, routers are fitted on the one and judged on the other; training rows
+    whose prompt stands in the test part too are left out. Else every row is judged once, by a router fitted on the
+    other folds; groups (equal prompts) lie in one fold. Rows with an unobserved outcome help fitting and are not judged.
 
     Intervals made from the result hold for the fitted routers: they contain the luck of the prompts judged, not that
     of the training draw.
+
+    Args:
+        costs: judge only rows on which every model's cost is known as well.
+
+    Raises:
+        ToolkitError: no row can be judged, or costs are needed and unknown.
     """
-    parts = outcomes.prompts["split"].to_numpy()
-    if {"train", "test"} <= set(parts):
-        plan, split = [(parts == "train", parts == "test")], "test"
-    else:
-        count = min(folds, int(outcomes.groups.max()) + 1)
-        fold = outcomes.folds(count, seed)
-        plan, split = [(fold != k, fold == k) for k in range(count)], f"cv{count}"
+    if costs:
+        outcomes.require_cost()
+    plan, split = _plan(outcomes, folds, seed)
     shape = outcomes.quality.shape
     quality = {name: np.full(shape, np.nan) for name in routers}
     expected = None if outcomes.cost_source == "none" else np.full(shape, np.nan)
@@ -55,15 +62,70 @@ def cross_predict(outcomes: Outcomes, routers: Mapping[str, Router], folds: int 
             expected[test_rows] = ExpectedCost().fit(train).predict(test.texts)
         for name, router in routers.items():
             quality[name][test_rows] = router.clone().fit(train).predict_outcomes(test)
-    offered = np.logical_or.reduce([rows for _, rows in plan])
-    judged = offered & ~np.isnan(outcomes.quality).any(axis=1)
-    unjudged = int((offered & ~judged).sum())
-    note = (f"{unjudged} prompts with an unobserved outcome are not judged.",) if unjudged else ()
-    kept = outcomes.subset(judged)
+    judged = np.logical_or.reduce([rows for _, rows in plan]) & outcomes.complete(costs)
     return Predictions(
-        outcomes=replace(kept, notes=kept.notes + note),
+        outcomes=_judged(outcomes, judged, split),
         split=split,
         routers=dict(routers),
         quality={name: values[judged] for name, values in quality.items()},
         expected_cost=None if expected is None else expected[judged],
     )
+
+
+def require_comparable(outcomes: Outcomes) -> None:
+    """Refuse data on which no comparison can be made, before anything is fitted.
+
+    Raises:
+        ToolkitError: fewer than two models, too few prompts answered by both models of the default pair, or no
+            difference in quality between these.
+    """
+    pair = outcomes.pair()
+    both = pair.complete()
+    distinct = len(np.unique(pair.groups[both]))
+    if distinct < MIN_PROMPTS:
+        raise ToolkitError(
+            f"{outcomes.name}: at least {MIN_PROMPTS} different prompts answered by both {' and '.join(pair.names)} "
+            f"were expected; found {distinct}. Systems are compared on the same prompts."
+        )
+    weak, strong = pair.observed().mean_quality()
+    if not weak < strong:
+        raise ToolkitError(no_gap(pair.observed()))
+
+
+def no_gap(pair: Outcomes) -> str:
+    """What to tell a user whose strong model is no better than the weak one."""
+    weak, strong = pair.mean_quality()
+    return (
+        f"{pair.name}: a pair needs a strong model that is better than the weak one; {pair.names[1]} has mean quality "
+        f"{strong:.4f} and {pair.names[0]} {weak:.4f} on the prompts that both answered. Choose other models."
+    )
+
+
+def _plan(outcomes: Outcomes, folds: int, seed: int) -> tuple[list[tuple[np.ndarray, np.ndarray]], str]:
+    """Pairs of (fitting, judged) rows, and the name of the split. No group is in both rows of a pair."""
+    parts = outcomes.prompts["split"].to_numpy()
+    if {"train", "test"} <= set(parts):
+        test = parts == "test"
+        leaked = np.isin(outcomes.groups, outcomes.groups[test])
+        return [((parts == "train") & ~leaked, test)], "test"
+    count = min(folds, int(outcomes.groups.max()) + 1)
+    fold = outcomes.folds(count, seed)
+    return [(fold != k, fold == k) for k in range(count)], f"cv{count}"
+
+
+def _judged(outcomes: Outcomes, judged: np.ndarray, split: str) -> Outcomes:
+    """The judged rows, and a note on those that are not (the fitting part of an upstream split apart)."""
+    if not judged.any():
+        raise ToolkitError(
+            f"{outcomes.name}: no prompt has an outcome (and a cost, where costs are compared) of all of "
+            f"{', '.join(outcomes.names)}; systems are compared on the same prompts, so choose models that share some."
+        )
+    kept = outcomes.subset(judged)
+    parts = outcomes.prompts["split"].to_numpy() if split == "test" else np.full(len(outcomes), "")
+    train = parts == "train"
+    notes = []
+    if left := int((~judged & ~train).sum()):
+        notes.append(f"{left} prompts are not judged: a model's outcome or cost is unknown, or they are in no part.")
+    if leaked := int((train & np.isin(outcomes.groups, outcomes.groups[parts == "test"])).sum()):
+        notes.append(f"{leaked} training prompts stand in the test part too and were not fitted on.")
+    return replace(kept, notes=(*kept.notes, *notes))

@@ -67,7 +67,8 @@ def interval(samples: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.
 def bootstrap_p(differences: np.ndarray) -> float:
     """Two-sided p value of a paired bootstrap: how often the resampled difference lies across zero.
 
-    (1 + crossings) / (1 + B), doubled and capped at 1 (Davison and Hinkley 1997, section 4.4), so never 0. Row 0 of ``differences`` is the estimate.
+    (1 + crossings) / (1 + B), doubled and capped at 1 (Davison and Hinkley 1997, section 4.4), so never 0. Row 0 of
+    ``differences`` is the estimate.
     """
     replicates = differences[1:][~np.isnan(differences[1:])]
     crossed = min((replicates <= 0).sum(), (replicates >= 0).sum())

@@ -84,8 +84,8 @@ def checked_parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
 def settings(source: Path) -> dict[str, Any]:
     """A notebook's own declaration in its metadata.
 
-    ``runs`` (``per-dataset`` or ``once``), ``limit_s`` (seconds) and ``front`` (slugs of the figures that the front page
-    shows).
+    ``runs`` (``per-dataset`` or ``once``), ``limit_s`` (seconds) and ``front`` (slugs of the figures that the front
+    page shows).
 
     Raises:
         ToolkitError: ``runs`` is missing or has another value.
@@ -93,7 +93,8 @@ def settings(source: Path) -> dict[str, Any]:
     declared = nbformat.read(source, as_version=4).metadata.get("toolkit", {})
     if declared.get("runs") not in ("per-dataset", "once"):
         raise ToolkitError(
-            f"{source.name}: its metadata must say toolkit.runs = 'per-dataset' or 'once'; found {declared.get('runs')!r}."
+            f"{source.name}: its metadata must say toolkit.runs = 'per-dataset' or 'once'; "
+            f"found {declared.get('runs')!r}."
         )
     return {"limit_s": DEFAULT_LIMIT_S, "front": [], **declared}
 
@@ -107,7 +108,9 @@ def run(job: Job) -> Result:
         order, answer = Path(folder) / "job.json", Path(folder) / "answer.json"
         order.write_text(json.dumps(asdict(job)), encoding="utf-8")
         command = [sys.executable, "-m", "toolkit.reporting.execute", str(order), str(answer)]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as worker:
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        ) as worker:
             try:
                 _, stderr = worker.communicate(timeout=job.limit_s)
             except subprocess.TimeoutExpired:
@@ -148,7 +151,12 @@ def _work(order: Path, answer: Path) -> None:
     failure = {}
     try:
         papermill.execute_notebook(
-            job.source, job.target, job.parameters, kernel_name="python3", progress_bar=False, cwd=str(Path(job.target).parent)
+            job.source,
+            job.target,
+            job.parameters,
+            kernel_name="python3",
+            progress_bar=False,
+            cwd=str(Path(job.target).parent),
         )
     except PapermillExecutionError as err:
         plain = "\n".join(_without_colour(line) for line in err.traceback)

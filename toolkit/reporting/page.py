@@ -15,7 +15,10 @@ from toolkit.reporting import present, tables
 from toolkit.reporting.execute import Result
 
 _ENVIRONMENT = jinja2.Environment(
-    loader=jinja2.PackageLoader("toolkit.reporting"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    loader=jinja2.PackageLoader("toolkit.reporting"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
 )
 
 
@@ -32,10 +35,14 @@ def write_notebook(folder: Path, executed: str, title: str, result: Result) -> P
 
         notebook = nbformat.read(source, as_version=4)
         notebook.cells = [cell for cell in notebook.cells if not _is_papermill_banner(cell)]
-        exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True, exclude_input_prompt=True)
+        exporter = HTMLExporter(
+            template_name="basic", exclude_input=True, exclude_output_prompt=True, exclude_input_prompt=True
+        )
         body, _ = exporter.from_notebook_node(notebook)
     target = folder / "notebook.html"
-    target.write_text(_ENVIRONMENT.get_template("notebook.html").render(title=title, body=body, result=result), encoding="utf-8")
+    target.write_text(
+        _ENVIRONMENT.get_template("notebook.html").render(title=title, body=body, result=result), encoding="utf-8"
+    )
     return target
 
 
@@ -66,23 +73,32 @@ def _section(
 ) -> dict[str, Any]:
     """What the front page shows of one data set."""
     rows = measurements[measurements["dataset"] == name]
-    analysis = rows["params"].map(lambda text: json.loads(text).get("analysis", "")) if len(rows) else pd.Series(dtype=str)
+    analysis = (
+        rows["params"].map(lambda text: json.loads(text).get("analysis", "")) if len(rows) else pd.Series(dtype=str)
+    )
     pair, cost = rows[analysis.isin(["pair", "without_suspect"])], rows[analysis == "cost"]
     blocks = [
-        _block("Two models: share of strong calls", _pair_text(pair), pair, [present.PAIR_METRICS, present.RULE_METRICS]),
         _block(
-            f"Quality against cost ({facts['cost_source']})", present.conclusion(cost, "quality", "quality_gain", "quality"),
-            cost, [present.COST_METRICS],
+            "Two models: share of strong calls", _pair_text(pair), pair, [present.PAIR_METRICS, present.RULE_METRICS]
         ),
-    ]  # fmt: skip
-    parts = [part for part in described["notebooks"] if part["dataset"] == name]
-    figures = [
-        _figure(folder, f"{part['folder']}/figures/{name}")
-        for part in reversed(parts)
-        for name in part["front"]
-        if (folder / part["folder"] / "figures" / f"{name}.png").is_file()
+        _block(
+            f"Quality against cost ({facts['cost_source']})",
+            present.conclusion(cost, "quality", "quality_gain", "quality"),
+            cost,
+            [present.COST_METRICS],
+        ),
     ]
-    return {"name": name, "facts": facts, "notes": notes, "blocks": [b for b in blocks if b], "parts": parts, "figures": figures}
+    parts = [part for part in described["notebooks"] if part["dataset"] == name]
+    stems = [f"{part['folder']}/figures/{slug}" for part in reversed(parts) for slug in part["front"]]
+    figures = [_figure(folder, stem) for stem in stems if (folder / f"{stem}.png").is_file()]
+    return {
+        "name": name,
+        "facts": facts,
+        "notes": notes,
+        "blocks": [b for b in blocks if b],
+        "parts": parts,
+        "figures": figures,
+    }
 
 
 def _figure(folder: Path, stem: str) -> dict[str, Any]:
@@ -103,6 +119,7 @@ def _block(title: str, text: str, rows: pd.DataFrame, metric_sets: list[tuple[st
     wides = [wide for metrics in metric_sets if not (wide := present.wide(rows, metrics)).empty]
     if not wides:
         return None
+    text = f"{text} {rows['n'].iloc[0]:,} prompts judged."
     return {"title": title, "text": text, "tables": [as_html(wide) for wide in wides]}
 
 
@@ -127,7 +144,12 @@ def write_runs(root: Path) -> Path:
     runs = []
     for path in sorted((p for p in root.iterdir() if (p / "config.json").is_file()), reverse=True):
         manifest = path / "manifest.json"
-        runs.append({"name": path.name, "manifest": json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else None})
+        runs.append(
+            {
+                "name": path.name,
+                "manifest": json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else None,
+            }
+        )
     target = root / "index.html"
     target.write_text(_ENVIRONMENT.get_template("runs.html").render(runs=runs), encoding="utf-8")
     return target

@@ -10,11 +10,18 @@ from toolkit.outcomes import Outcomes
 
 PAIR_METRICS = ("apgr", "apgr_gain", "cpt50", "cpt80", "quality_at_half", "apgr_without_suspect")
 RULE_METRICS = ("quality", "share_strong")
-COST_METRICS = ("quality", "quality_gain", "cost_usd_per_1k", "cost_at_equal_quality", "gap_closed", "gain_over_share_matched")
+COST_METRICS = (
+    "quality",
+    "quality_gain",
+    "cost_usd_per_1k",
+    "cost_at_equal_quality",
+    "gap_closed",
+    "gain_over_share_matched",
+)
 
 
 def figure_texts(values: Sequence[float], unit: str = "") -> list[str]:
-    """Numbers of one cell with the decimals that the first one needs for three significant figures; shares as percent."""
+    """Numbers of one cell, with the decimals that the first needs for three significant figures; shares as percent."""
     percent = unit.startswith("share")
     scaled = [100 * value if percent else value for value in values]
     size = abs(scaled[0])
@@ -23,7 +30,8 @@ def figure_texts(values: Sequence[float], unit: str = "") -> list[str]:
         decimals = min(6, 1 - math.floor(math.log10(size)))
     if percent:
         decimals = 1
-    return [f"{value:,.{decimals}f}" + ("%" if percent and k == 0 else "") for k, value in enumerate(scaled)]
+    texts = [f"{value:,.{decimals}f}" + ("%" if percent and k == 0 else "") for k, value in enumerate(scaled)]
+    return [text.replace("-", "\N{MINUS SIGN}") for text in texts]
 
 
 def estimate(row: pd.Series) -> str:
@@ -77,7 +85,7 @@ def _sees(note: str) -> str:
 
 
 def conclusion(measurements: pd.DataFrame, metric: str, gain: str, what: str) -> str:
-    """One sentence: the best router that sees text only, its measure, and whether it beats the best trivial baseline."""
+    """One sentence: the best router that sees text only, and whether it beats the best trivial baseline."""
     text_only = measurements[measurements["note"].map(_sees).isin(["text", "nothing"])]
     values = text_only[text_only["metric"] == metric].sort_values("value", ascending=False)
     gains = text_only[text_only["metric"] == gain].set_index("system")
@@ -111,4 +119,6 @@ def caption(outcomes: Outcomes, split: str = "", cost: bool = False, intervals: 
 
 def glossary(names: list[str]) -> list[tuple[str, str, str]]:
     """(label, unit, definition) of the metrics that a report shows."""
-    return [(METRICS[name].label, METRICS[name].unit, METRICS[name].definition) for name in METRICS if name in set(names)]
+    return [
+        (METRICS[name].label, METRICS[name].unit, METRICS[name].definition) for name in METRICS if name in set(names)
+    ]

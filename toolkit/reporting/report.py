@@ -1,5 +1,6 @@
 """``python -m toolkit report``: notebooks through papermill into one folder of tables, figures and pages."""
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 from toolkit import datasets, hardware, paths
 from toolkit.errors import ToolkitError
+from toolkit.evaluation.protocol import require_comparable
 from toolkit.outcomes import Outcomes
 from toolkit.reporting import execute, page, profiles, tables
 from toolkit.reporting.run import RunFolder, code_version, package_versions, sha256, write_json
@@ -46,7 +48,7 @@ def make(
     profile: str = "quick",
     seed: int = 0,
     out: Path | None = None,
-    tell: Callable[[str], None] = print,
+    tell: Callable[..., None] = print,
     notebooks: Path | None = None,
 ) -> Report:
     """Run every notebook and put the report together.
@@ -60,7 +62,7 @@ def make(
         profile: smoke, quick or full.
         seed: of every random choice.
         out: folder of runs; default ``reports/`` of the checkout.
-        tell: receives one line per step.
+        tell: prints progress; called as ``print`` is.
         notebooks: folder of notebooks; default the project's own.
 
     Raises:
@@ -68,11 +70,15 @@ def make(
     """
     started = datetime.now(UTC)
     profiles.get(profile)
+    if seed < 0:
+        raise ToolkitError(f"--seed takes a whole number from 0; {seed} was given.")
     resolved = hardware.resolve_device(device)
     if device == "auto":
         tell(f"device: {resolved}" + (" (no CUDA device was found)" if resolved == "cpu" else ""))
     sources = _by_label(names)
     loaded = {label: datasets.load(name) for label, name in sources.items()}
+    for outcomes in loaded.values():
+        require_comparable(outcomes)
     parts = _plan(notebooks or paths.notebooks_dir(), sources)
     config = _config(loaded, parts, resolved, profile, seed)
     slug = page.slug(next(iter(sources))) + (f"+{len(sources) - 1}" if len(sources) > 1 else "") + f"-{profile}"
@@ -135,16 +141,16 @@ def _config(loaded: dict[str, Outcomes], parts: list[Part], device: str, profile
 
 
 def _execute_all(
-    run: RunFolder, parts: list[Part], config: dict[str, Any], tell: Callable[[str], None]
+    run: RunFolder, parts: list[Part], config: dict[str, Any], tell: Callable[..., None]
 ) -> tuple[dict[str, str], dict[str, float]]:
     """Run what is not done yet; returns (failures, seconds) by part."""
     failures, timings = {}, {}
     for number, part in enumerate(parts, start=1):
         folder = run.path / part.folder
-        label = f"[{number}/{len(parts)}] {part.folder}"
+        tell(f"[{number}/{len(parts)}] {part.folder} ... ", end="")
         if (folder / _DONE).is_file():
-            timings[part.folder] = _seconds_of(folder / _DONE)
-            tell(f"{label}: done before")
+            timings[part.folder] = json.loads((folder / _DONE).read_text(encoding="utf-8"))["seconds"]
+            tell("done before")
             continue
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -159,20 +165,21 @@ def _execute_all(
         page.write_notebook(folder, _EXECUTED, part.folder, result)
         if result.error:
             failures[part.folder] = result.error
-            tell(f"{label}: FAILED after {result.seconds:.1f} s ({result.error})")
+            tell(f"FAILED after {result.seconds:.1f} s: {result.error}")
         else:
-            write_json(folder / _DONE, {"seconds": round(result.seconds, 1)})
-            tell(f"{label}: {result.seconds:.1f} s")
+            write_json(folder / _DONE, {"seconds": timings[part.folder]})
+            tell(f"{result.seconds:.1f} s")
     return failures, timings
 
 
-def _seconds_of(done: Path) -> float:
-    import json
-
-    return json.loads(done.read_text(encoding="utf-8"))["seconds"]
-
-
-def _describe(config, loaded, parts, started, timings, failures) -> dict[str, Any]:
+def _describe(
+    config: dict[str, Any],
+    loaded: dict[str, Outcomes],
+    parts: list[Part],
+    started: datetime,
+    timings: dict[str, float],
+    failures: dict[str, str],
+) -> dict[str, Any]:
     """The manifest without its file hashes."""
     profile = profiles.get(config["profile"])
     return {
@@ -186,15 +193,27 @@ def _describe(config, loaded, parts, started, timings, failures) -> dict[str, An
         "bootstraps": profile.bootstraps,
         "folds": profile.folds,
         "data": {
-            name: {"sha256": o.sha256, "prompts": len(o), "models": o.names, "cost_source": o.cost_source, "synthetic": o.synthetic}
-            for name, o in loaded.items()
+            name: {
+                "sha256": outcomes.sha256,
+                "prompts": len(outcomes),
+                "models": outcomes.names,
+                "cost_source": outcomes.cost_source,
+                "synthetic": outcomes.synthetic,
+            }
+            for name, outcomes in loaded.items()
         },
         "notebooks": [
-            {"notebook": part.notebook.name, "sha256": config["notebooks"][part.notebook.name], "dataset": part.label,
-             "folder": part.folder, "front": list(part.front), "seconds": timings.get(part.folder)}
+            {
+                "notebook": part.notebook.name,
+                "sha256": config["notebooks"][part.notebook.name],
+                "dataset": part.label,
+                "folder": part.folder,
+                "front": list(part.front),
+                "seconds": timings.get(part.folder),
+            }
             for part in parts
         ],
         "code": code_version(Path(paths.__file__).parent),
         "packages": package_versions(),
         "machine": hardware.describe(config["device"]),
-    }  # fmt: skip
+    }

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -70,7 +69,9 @@ class RunFolder:
 
     def finish(self, manifest: dict[str, Any]) -> None:
         """Write the manifest, last and atomically: its presence is what makes a run a result."""
-        files = [p for p in sorted(self.path.rglob("*")) if p.is_file() and not p.name.startswith(".") and p.name != MANIFEST]
+        files = [
+            p for p in sorted(self.path.rglob("*")) if p.is_file() and not p.name.startswith(".") and p.name != MANIFEST
+        ]
         hashes = {str(p.relative_to(self.path)): sha256(p) for p in files}
         write_json(self.path / MANIFEST, {"schema_version": SCHEMA_VERSION, **manifest, "files": hashes})
 
@@ -100,7 +101,7 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON so that a reader sees the old file or the whole new one."""
     part = path.with_name(f".{path.name}.part")
     part.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    part.replace(path)
 
 
 def sha256(path: Path) -> str:

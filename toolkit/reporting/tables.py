@@ -5,7 +5,6 @@ Reports, comparisons and alarms read only these; nothing is retrained and no not
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,18 @@ COLUMNS = {
         *("device", "params", "note"),
     ],
     CHOICES: [
-        *("prompt", "dataset", "analysis", "system", "seed", "operating_point", "model", "quality", "tokens", "cost_usd"),
+        *(
+            "prompt",
+            "dataset",
+            "analysis",
+            "system",
+            "seed",
+            "operating_point",
+            "model",
+            "quality",
+            "tokens",
+            "cost_usd",
+        ),
     ],
     CURVES: [
         *("dataset", "analysis", "split", "system", "seed", "operating_point", "weight", "share_strong"),
@@ -52,7 +62,8 @@ def write(folder: Path, name: str, frame: pd.DataFrame) -> Path:
     expected = COLUMNS[name]
     if set(frame.columns) != set(expected):
         raise ToolkitError(
-            f"{name}: the columns {', '.join(expected)} were expected; missing {sorted(set(expected) - set(frame.columns))}, "
+            f"{name}: the columns {', '.join(expected)} were expected; "
+            f"missing {sorted(set(expected) - set(frame.columns))}, "
             f"unknown {sorted(set(frame.columns) - set(expected))}."
         )
     target = folder / name
@@ -61,7 +72,7 @@ def write(folder: Path, name: str, frame: pd.DataFrame) -> Path:
         frame[expected].to_csv(part, index=False, float_format="%.10g", lineterminator="\n")
     else:
         frame[expected].to_parquet(part, index=False, compression="zstd")
-    os.replace(part, target)
+    part.replace(target)
     return target
 
 

@@ -31,7 +31,9 @@ class KNearestNeighbours(Router):
         self.observed_ = observed.astype(np.float32)
         self.overall_ = train.mean_quality()
         vectors = self.encoder_.encode(train.texts)
-        self.index_ = NearestNeighbors(n_neighbors=min(self.neighbours, len(vectors)), metric="cosine", algorithm="brute")
+        self.index_ = NearestNeighbors(
+            n_neighbors=min(self.neighbours, len(vectors)), metric="cosine", algorithm="brute"
+        )
         self.index_.fit(vectors)
 
     def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
