@@ -1,5 +1,6 @@
 """One function per kind of figure. They know frames, not routers, and every one names its axes and its data."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -20,6 +21,7 @@ _PLAIN = {
     "length-rule": "#c2335b", "length-rule-shares": "#e2a3b5", "always-weak": "#3c4450", "always-strong": "#3c4450",
     "cheapest": "#3c4450", "best-single-model": "#3c4450",
 }  # fmt: skip
+_MOST_COLOURS = 8  # single models that a legend can tell apart
 _COLOURS = ["#1b8a5a", "#d19a0d", "#0f8f9c", "#8c3d8c", "#5d7a1f", "#a0522d", "#2f7fd1", "#b5487f"]
 
 
@@ -78,16 +80,23 @@ def strong_call_curves(curves: pd.DataFrame, title: str, note: str = "") -> Figu
     return _with_legend(figure, axes)
 
 
-def cost_curves(curves: pd.DataFrame, title: str, note: str = "", axis: str = "cost_usd") -> Figure:
+def cost_curves(
+    curves: pd.DataFrame, title: str, note: str = "", axis: str = "cost_usd", models: Sequence[str] = ()
+) -> Figure:
     """Mean quality against dollars per 1,000 prompts, log scale.
 
     Args:
         curves: the ``curves`` frame of a cost comparison.
         axis: ``cost_usd`` (what the calls cost) or ``expected_cost_usd`` (what the policy believed).
+        models: systems that are single models; a large pool is drawn in one colour, and only those that no other one
+            beats on both axes are named.
     """
     figure, axes = _canvas(title, note)
-    scaled = curves.assign(**{axis: curves[axis] * 1000})
-    _draw_systems(axes, scaled[scaled["operating_point"] != "quality-first"], axis)
+    scaled = curves[curves["operating_point"] != "quality-first"]
+    scaled = scaled.assign(**{axis: scaled[axis] * 1000})
+    pool = scaled["system"].isin(models if len(models) > _MOST_COLOURS else [])
+    _draw_pool(axes, scaled[pool], axis)
+    _draw_systems(axes, scaled[~pool], axis)
     kind = "Actual" if axis == "cost_usd" else "Expected"
     axes.set(xlabel=f"{kind} cost, USD per 1,000 prompts", ylabel="Mean quality")
     if (scaled[axis] > 0).all():  # a free model has no place on a log scale
@@ -124,16 +133,18 @@ def intervals(
 
 def agreement(matrix: pd.DataFrame, title: str, note: str = "") -> Figure:
     """Heat map of the share of prompts on which two models do equally well."""
-    size = 1.8 + 0.5 * len(matrix)
-    figure, axes = _canvas(title, note, width=size + 2.4, height=size)
+    few = len(matrix) <= 14
+    size = 1.8 + (0.5 if few else 0.17) * len(matrix)
+    figure, axes = _canvas(title, "", width=size + 2.4, height=size)
     sns.heatmap(
-        matrix, ax=axes, cmap="crest", vmin=0, vmax=1, annot=len(matrix) <= 14, fmt=".2f", square=True, linewidths=1,
-        cbar_kws={"label": "share of prompts", "shrink": 0.7},
+        matrix, ax=axes, cmap="crest", vmin=0, vmax=1, annot=few, fmt=".2f", square=True, linewidths=1 if few else 0.3,
+        xticklabels=True, yticklabels=True, cbar_kws={"label": "share of prompts", "shrink": 0.7},
     )  # fmt: skip
     axes.set(xlabel="", ylabel="")
-    axes.tick_params(length=0)
-    axes.set_xticklabels(axes.get_xticklabels(), rotation=30, ha="right")
-    axes.set_yticklabels(axes.get_yticklabels(), rotation=0)
+    axes.tick_params(length=0, labelsize=None if few else 7)
+    axes.tick_params(axis="x", rotation=30 if few else 90)
+    axes.tick_params(axis="y", rotation=0)
+    figure.text(0.02, -0.06, note, **_small())
     return figure
 
 
@@ -171,13 +182,20 @@ def quality_by_domain(frame: pd.DataFrame, title: str, note: str = "", most: int
     figure, axes = _canvas(title, note, height=1.4 + 0.3 * len(shown))
     at = np.arange(len(shown))
     axes.hlines(at, shown[models].min(axis=1), shown[models].max(axis=1), color=GRID, lw=3, zorder=0)
-    for colour, model in zip(_COLOURS * len(models), models, strict=False):
-        axes.plot(shown[model], at, "o", color=colour, label=model, ms=6, mec="white", mew=0.8)
+    if len(models) > _MOST_COLOURS:
+        axes.plot(shown[models], at, "o", color=FAINT, ms=5, mec="white", mew=0.8)
+        for row, name in enumerate(shown[models].idxmax(axis=1)):
+            best = shown[models].iloc[row].max()
+            axes.plot(best, row, "o", color=_COLOURS[0], ms=7, mec="white", mew=0.8)
+            axes.annotate(name, (best, row), xytext=(8, 0), **_beside(), fontsize=8)
+    else:
+        for colour, model in zip(_COLOURS, models, strict=False):
+            axes.plot(shown[model], at, "o", color=colour, label=model, ms=6, mec="white", mew=0.8)
     labels = [f"{name or 'unknown'} ({count:,})" for name, count in shown["prompts"].items()]
     axes.set(yticks=at, yticklabels=labels, xlabel="Mean quality")
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
-    return _with_legend(figure, axes)
+    return _with_legend(figure, axes) if len(models) <= _MOST_COLOURS else figure
 
 
 def _canvas(title: str, note: str, width: float = 8.6, height: float = 4.6) -> tuple[Figure, Axes]:
@@ -218,7 +236,23 @@ def _draw_systems(axes: Axes, curves: pd.DataFrame, x: str) -> None:
             )
 
 
-def _colours(names) -> dict[str, str]:
+def _draw_pool(axes: Axes, points: pd.DataFrame, x: str) -> None:
+    """Single models as dots of one colour; those on the front of cost and quality by name."""
+    if points.empty:
+        return
+    axes.plot(
+        points[x], points["quality"], "o", color=FAINT, alpha=0.7, ms=5, mec="white", mew=0.8, label="single models"
+    )
+    ranked = points.sort_values([x, "quality"], ascending=[True, False])
+    front = ranked[ranked["quality"] > ranked["quality"].cummax().shift(fill_value=-1.0)]
+    for _, point in front.iterrows():
+        axes.plot(point[x], point["quality"], "o", color=INK, ms=5, mec="white", mew=0.8, zorder=6)
+        axes.annotate(
+            point["system"], (point[x], point["quality"]), xytext=(0, -11), **_beside(), ha="center", fontsize=7
+        )
+
+
+def _colours(names: Iterable[str]) -> dict[str, str]:
     fixed = _REFERENCES | _PLAIN
     free = iter(_COLOURS * 10)
     return {name: fixed[name] if name in fixed else next(free) for name in dict.fromkeys(names)}

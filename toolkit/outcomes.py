@@ -162,7 +162,7 @@ class Outcomes:
         return replace(self, prompts=self.prompts.iloc[picked], models=self.models.iloc[columns], **matrices)
 
     def complete(self, costs: bool = False) -> np.ndarray:
-        """Prompts on which all models can be compared, bool (n,): qualities observed, with ``costs`` those known too."""
+        """Prompts on which all models can be compared, bool (n,): every quality, with ``costs`` every cost, known."""
         known = ~np.isnan(self.quality).any(axis=1)
         return known & np.isfinite(self.cost_usd).all(axis=1) if costs else known
 

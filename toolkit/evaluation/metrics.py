@@ -26,8 +26,8 @@ METRICS: dict[str, Metric] = {
         "PGR",
         True,
         "Average performance gap recovered: area under PGR over the share of strong calls, trapezoid over deciles, the "
-        "form in RouteLLM's code. A random router is expected to score .5; one draw of it has its luck, an SD of .02 on "
-        "1,300 prompts.",
+        "form in RouteLLM's code. A random router is expected to score .5; a single draw of it has its luck, an SD of "
+        ".02 on 1,300 prompts.",
     ),
     "apgr_mean_of_ten": Metric(
         "APGR, mean of ten",
@@ -101,7 +101,8 @@ METRICS: dict[str, Metric] = {
         "Bayes-optimal",
         "quality",
         True,
-        "Mean quality of the router that knows every prompt's true expected quality: the real ceiling.",
+        "Mean quality of the router that knows the true expected quality given the text: the ceiling that can be "
+        "reached. It is judged on drawn outcomes as all are, so luck can lift a router a hair above it.",
     ),
     "prompts": Metric("prompts", "count", None, "Prompts in the data set."),
     "duplicate_prompts": Metric("repeated prompts", "count", None, "Prompts that repeat an earlier one."),

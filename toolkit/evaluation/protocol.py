@@ -39,7 +39,7 @@ def cross_predict(
 
     Where the source has train and test parts, routers are fitted on the one and judged on the other; training rows
     whose prompt stands in the test part too are left out. Else every row is judged once, by a router fitted on the
-    other folds; groups (equal prompts) lie in one fold. Rows with an unobserved outcome help fitting and are not judged.
+    other folds; groups (equal prompts) lie in one fold. Rows with an unobserved outcome help to fit and are not judged.
 
     Intervals made from the result hold for the fitted routers: they contain the luck of the prompts judged, not that
     of the training draw.

@@ -87,17 +87,19 @@ def _sees(note: str) -> str:
 def conclusion(measurements: pd.DataFrame, metric: str, gain: str, what: str) -> str:
     """One sentence: the best router that sees text only, and whether it beats the best trivial baseline."""
     text_only = measurements[measurements["note"].map(_sees).isin(["text", "nothing"])]
-    values = text_only[text_only["metric"] == metric].sort_values("value", ascending=False)
+    values = text_only[text_only["metric"] == metric].set_index("system")
     gains = text_only[text_only["metric"] == gain].set_index("system")
-    if values.empty:
+    if gains.empty:
         return ""
-    best = values.iloc[0]
-    head = f"Best router that reads text only: {best['system']}, {what} {estimate(best)}"
-    if best["system"] not in gains.index:
-        return f"{head}; it is itself the best trivial baseline, and no other router here beats it."
-    row = gains.loc[best["system"]]
+    row = gains.loc[gains["value"].idxmax()]
     p = adjusted_p(row["note"])
     opponent = row["note"].split("against ")[1].split(";")[0]
+    if row["value"] <= 0:
+        return (
+            f"No router that reads text only is better than {opponent}, the best trivial baseline: "
+            f"{what} {estimate(values.loc[opponent])}."
+        )
+    head = f"Best router that reads text only: {row.name}, {what} {estimate(values.loc[row.name])}"
     verdict = "a gain that holds" if p < 0.05 and row["ci_low"] > 0 else "a difference that could be chance"
     gained = estimate(row).removesuffix(" *")
     return f"{head}; against {opponent}, the best trivial baseline, {gained} (Holm p = {p:.2g}): {verdict}."
