@@ -10,7 +10,12 @@ the cheapest. With m = 2 and unit costs (weak 0, strong 1) the weight is RouteLL
 Costs here are *expected* costs; what a choice really cost is only used to judge it.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from toolkit.outcomes import Outcomes
+from toolkit.pricing import PRICE_COLUMNS, token_counts
 
 _TIE = -np.inf
 
@@ -87,3 +92,34 @@ def operating_weights(quality: np.ndarray, cost: np.ndarray, count: int = 101) -
 def sweep(quality: np.ndarray, cost: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Choices at every weight, int64 (len(weights), n)."""
     return np.stack([choose(quality, cost, weight) for weight in weights])
+
+
+class ExpectedCost:
+    """What a call to each model is expected to cost, from the text alone.
+
+    Input tokens are estimated from the text and scaled by the ratio seen in training; output tokens are the model's
+    mean in training. Where tokens or prices are unknown, the model's mean cost in training stands for every prompt.
+    Actual costs of the prompts that are decided upon are never used.
+    """
+
+    def fit(self, train: Outcomes) -> "ExpectedCost":
+        """Learn token ratios and mean outputs per model, ignoring unobserved cells."""
+        train.require_cost()
+        prices = train.models[list(PRICE_COLUMNS)].to_numpy(float)
+        estimated = token_counts(train.texts)[:, None]
+        self._mean_cost = np.nanmean(train.cost_usd, axis=0)
+        known = np.isfinite(prices).all() and np.isfinite(train.input_tokens).any(axis=0).all()
+        known = known and np.isfinite(train.output_tokens).any(axis=0).all()
+        self._per_estimated_token = self._per_call = None
+        if known:
+            seen = np.where(np.isfinite(train.input_tokens), estimated, np.nan)
+            ratio = np.nansum(train.input_tokens, axis=0) / np.nansum(seen, axis=0)
+            self._per_estimated_token = ratio * prices[:, 0] / 1e6
+            self._per_call = np.nanmean(train.output_tokens, axis=0) * prices[:, 1] / 1e6
+        return self
+
+    def predict(self, texts: Sequence[str]) -> np.ndarray:
+        """Expected dollars per call, shape (n, m)."""
+        if self._per_call is None:
+            return np.tile(self._mean_cost, (len(texts), 1))
+        return token_counts(texts)[:, None] * self._per_estimated_token + self._per_call

@@ -1,18 +1,14 @@
-"""Tokens, prices and what a call is expected to cost before it is made."""
+"""Tokens, prices and what a call with so many tokens costs."""
 
 import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from toolkit.errors import ToolkitError
-
-if TYPE_CHECKING:
-    from toolkit.outcomes import Outcomes
 
 PRICE_COLUMNS = ("input_usd_per_mtok", "output_usd_per_mtok")
 
@@ -72,34 +68,3 @@ def token_cost(input_tokens: np.ndarray, output_tokens: np.ndarray, prices: pd.D
     """
     per_token = prices[list(PRICE_COLUMNS)].to_numpy(float) / 1e6
     return np.asarray(input_tokens) * per_token[:, 0] + np.asarray(output_tokens) * per_token[:, 1]
-
-
-class ExpectedCost:
-    """What a call to each model is expected to cost, from the text alone.
-
-    Input tokens are estimated from the text and scaled by the ratio seen in training; output tokens are the model's
-    mean in training. Where tokens or prices are unknown, the model's mean cost in training stands for every prompt.
-    Actual costs of the prompts that are decided upon are never used.
-    """
-
-    def fit(self, train: "Outcomes") -> "ExpectedCost":
-        """Learn token ratios and mean outputs per model, ignoring unobserved cells."""
-        train.require_cost()
-        prices = train.models[list(PRICE_COLUMNS)].to_numpy(float)
-        estimated = token_counts(train.texts)[:, None]
-        self._mean_cost = np.nanmean(train.cost_usd, axis=0)
-        known = np.isfinite(prices).all() and np.isfinite(train.input_tokens).any(axis=0).all()
-        known = known and np.isfinite(train.output_tokens).any(axis=0).all()
-        self._per_estimated_token = self._per_call = None
-        if known:
-            seen = np.where(np.isfinite(train.input_tokens), estimated, np.nan)
-            ratio = np.nansum(train.input_tokens, axis=0) / np.nansum(seen, axis=0)
-            self._per_estimated_token = ratio * prices[:, 0] / 1e6
-            self._per_call = np.nanmean(train.output_tokens, axis=0) * prices[:, 1] / 1e6
-        return self
-
-    def predict(self, texts: Sequence[str]) -> np.ndarray:
-        """Expected dollars per call, shape (n, m)."""
-        if self._per_call is None:
-            return np.tile(self._mean_cost, (len(texts), 1))
-        return token_counts(texts)[:, None] * self._per_estimated_token + self._per_call

@@ -7,7 +7,7 @@ import numpy as np
 
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
-from toolkit.pricing import ExpectedCost
+from toolkit.policy import ExpectedCost
 from toolkit.routers.base import Router
 
 MIN_PROMPTS = 20  # below this an interval says nothing
