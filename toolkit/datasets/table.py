@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -121,7 +122,8 @@ def _line(index: int, path: Path) -> str:
     return f"line {index + 2}" if path.suffix.lower() == ".csv" else f"row {index + 1}"
 
 
-def _refuse(path: Path, index: int, column: str, expected: str, found: object) -> None:
+def _refuse(path: Path, index: int, column: str, expected: str, found: Any) -> None:
+    found = found.item() if isinstance(found, np.generic) else found
     raise ToolkitError(f"{path}: {_line(index, path)}, column {column}: {expected} was expected; {found!r} was found.")
 
 

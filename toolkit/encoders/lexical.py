@@ -10,6 +10,11 @@ from sklearn.feature_extraction.text import HashingVectorizer
 _TOKEN = r"[㐀-鿿豈-﫿]|[^\W\d_㐀-鿿豈-﫿]+|\d+|[^\w\s]"
 
 
+def _readable(text: str) -> str:
+    """Lower case; halves of surrogate pairs, which some logs contain and no hash accepts, become question marks."""
+    return text.lower().encode("utf-8", "replace").decode()
+
+
 class LexicalEncoder:
     """Signed feature hashing of token unigrams and bigrams (Weinberger et al. 2009), log counts, unit length.
 
@@ -20,7 +25,12 @@ class LexicalEncoder:
     def __init__(self, dimension: int = 1024):
         self.dimension = dimension
         self._vectorizer = HashingVectorizer(
-            token_pattern=_TOKEN, ngram_range=(1, 2), n_features=dimension, norm=None, dtype=np.float32
+            preprocessor=_readable,
+            token_pattern=_TOKEN,
+            ngram_range=(1, 2),
+            n_features=dimension,
+            norm=None,
+            dtype=np.float32,
         )
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
