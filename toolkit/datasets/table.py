@@ -1,6 +1,7 @@
 """The user's own outcomes: a long table, one row per prompt and model."""
 
 import json
+import reprlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,8 +124,8 @@ def _line(index: int, path: Path) -> str:
 
 
 def _refuse(path: Path, index: int, column: str, expected: str, found: Any) -> None:
-    found = found.item() if isinstance(found, np.generic) else found
-    raise ToolkitError(f"{path}: {_line(index, path)}, column {column}: {expected} was expected; {found!r} was found.")
+    text = reprlib.repr(found.item() if isinstance(found, np.generic) else found)  # a prompt may be pages long
+    raise ToolkitError(f"{path}: {_line(index, path)}, column {column}: {expected} was expected; {text} was found.")
 
 
 def _numbers(rows: pd.DataFrame, column: str, path: Path) -> pd.Series:

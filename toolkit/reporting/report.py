@@ -72,13 +72,13 @@ def make(
     profiles.get(profile)
     if seed < 0:
         raise ToolkitError(f"--seed takes a whole number from 0; {seed} was given.")
-    resolved = hardware.resolve_device(device)
-    if device == "auto":
-        tell(f"device: {resolved}" + (" (no CUDA device was found)" if resolved == "cpu" else ""))
     sources = _by_label(names)
     loaded = {label: datasets.load(name) for label, name in sources.items()}
     for outcomes in loaded.values():
         require_comparable(outcomes)
+    resolved = hardware.resolve_device(device)
+    if device == "auto":
+        tell(f"device: {resolved}" + (" (no CUDA device was found)" if resolved == "cpu" else ""))
     parts = _plan(notebooks or paths.notebooks_dir(), sources)
     config = _config(loaded, parts, resolved, profile, seed)
     slug = page.slug(next(iter(sources))) + (f"+{len(sources) - 1}" if len(sources) > 1 else "") + f"-{profile}"

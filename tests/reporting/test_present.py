@@ -1,0 +1,59 @@
+"""Tables and sentences for people say what the rows say, no more."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from toolkit.reporting import page, present
+
+
+def _rows(*rows) -> pd.DataFrame:
+    columns = ["system", "metric", "value", "ci_low", "ci_high", "unit", "note"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+ROWS = _rows(
+    ("knn", "quality", 0.81234, 0.8, 0.82, "quality", "sees text"),
+    ("knn", "quality_gain", 0.0123, 0.002, 0.0211, "quality", "sees text; against big; McNemar exact, Holm p = 0.01"),
+    ("big", "quality", 0.80004, 0.79, 0.81, "quality", "sees nothing"),
+    ("oracle", "quality", 0.95, 0.94, 0.96, "quality", "sees outcomes"),
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.58374, "PGR", "0.584"),
+        (1.2854, "PGR", "1.29"),
+        (2473.8, "USD", "2,474"),
+        (0.00281, "quality", "0.0028"),
+        (-0.0913, "quality", "\N{MINUS SIGN}0.091"),
+        (0.3672, "share of strong calls", "36.7%"),
+        (0.0, "quality", "0.000"),
+    ],
+)
+def test_three_significant_figures(value, unit, text):
+    assert present.figure_texts([value], unit) == [text]
+
+
+def test_wide_tables_carry_intervals_stars_and_what_a_router_sees():
+    table = present.wide(ROWS, ("quality", "quality_gain"))
+    assert table.index.tolist() == ["oracle", "knn", "big"]
+    assert table.loc["knn"].tolist() == ["text", "0.812 [0.800, 0.820]", "+0.012 [0.002, 0.021] *"]
+    assert table.loc["big", "quality gain"] == "–"
+
+
+def test_conclusions_never_oversell():
+    sentence = present.conclusion(ROWS, "quality", "quality_gain", "quality")
+    assert "knn" in sentence and "a gain that holds" in sentence and "oracle" not in sentence
+    unsure = ROWS.assign(note=ROWS["note"].str.replace("p = 0.01", "p = 0.2"))
+    assert "could be chance" in present.conclusion(unsure, "quality", "quality_gain", "quality")
+    worse = ROWS.assign(value=np.where(ROWS["metric"] == "quality_gain", -0.01, ROWS["value"]))
+    sentence = present.conclusion(worse, "quality", "quality_gain", "quality")
+    assert sentence.startswith("No router that reads text only is better than big")
+
+
+def test_names_from_data_cannot_write_html():
+    evil = ROWS.assign(system=ROWS["system"].replace("knn", "<script>alert(1)</script>"))
+    html = page.as_html(present.wide(evil, ("quality",)))
+    assert "<script>" not in html and "&lt;script&gt;" in html

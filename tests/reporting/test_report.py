@@ -1,0 +1,181 @@
+"""The whole way: data in, tables, figures and pages out; failures are told, resumed and never sold as results."""
+
+import hashlib
+import json
+import shutil
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.reporting.test_execute import write_notebook
+from toolkit import datasets, paths
+from toolkit.errors import ToolkitError
+from toolkit.reporting import report, tables
+from toolkit.reporting.run import RunFolder
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A smoke report on the user's own table, with names that are hard to print."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "prompt_id": number, "prompt": f"秘密 SECRET-{number} " + "word " * (number * 7 % 300), "model": model,
+            "quality": float(rng.random() < chance), "cost_usd": price, "domain": "数学" if number % 2 else "a$b$",
+        }
+        for number in range(80)
+        for model, chance, price in (("<b>小</b>", 0.4, 0.0), ("mid_x^2", 0.6, 0.001), ("big", 0.8, 0.004))
+    ]  # fmt: skip
+    table = tmp_path_factory.mktemp("own") / "own table.csv"
+    pd.DataFrame(rows).to_csv(table, index=False)
+    told = []
+    made = report.make(
+        [str(table)], device="cpu", profile="smoke", out=table.parent, tell=lambda *a, **k: told.append(a[0])
+    )
+    assert not made.failures, made.failures
+    return made.index.parent, told
+
+
+def test_the_folder_holds_everything(finished):
+    folder, told = finished
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        "00_quickstart", "01_explore_data--own-table.csv", "02_compare_quality_and_cost--own-table.csv", "config.json",
+        "index.html", "manifest.json", *tables.COLUMNS,
+    }  # fmt: skip
+    for part in (path for path in folder.iterdir() if path.is_dir()):
+        executed = nbformat.read(part / "notebook.ipynb", as_version=4)
+        assert any(cell.get("outputs") for cell in executed.cells)
+        html = (part / "notebook.html").read_text(encoding="utf-8")
+        assert "cross_predict(" not in html, "the page must show no code"
+        stems = [{path.stem for path in (part / "figures").glob(f"*.{kind}")} for kind in ("png", "svg")]
+        assert stems[0] == stems[1] != set()
+    assert told[-1].endswith(" s")
+
+
+def test_the_manifest_vouches_for_every_file(finished):
+    folder, _ = finished
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["status"] == "complete" and manifest["schema_version"] == 1
+    listed = manifest["files"]
+    present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name != "manifest.json"}
+    assert set(listed) == present
+    for name, digest in listed.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    assert manifest["packages"]["torch"] and manifest["machine"]["cores"] >= 1
+    assert manifest["data"]["own table.csv"]["cost_source"] == "measured"
+
+
+def test_the_tables_are_complete_and_hold_no_text(finished):
+    folder, _ = finished
+    read = {name: tables.read(folder / name) for name in tables.COLUMNS}
+    rows = read[tables.MEASUREMENTS]
+    assert set(rows["dataset"]) == {"own table.csv"}
+    assert {"apgr", "cpt50", "cpt80", "quality", "cost_usd_per_1k", "oracle"} <= set(rows["metric"])
+    assert all(json.loads(text)["bootstraps"] == 200 for text in rows["params"])
+    choices = read[tables.CHOICES]
+    assert set(choices["analysis"]) == {"pair", "cost"}
+    assert choices["prompt"].nunique() == 80
+    for path in (folder / name for name in tables.COLUMNS):
+        assert b"SECRET" not in path.read_bytes()
+    assert "SECRET" not in (folder / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_front_page_prints_names_as_they_are(finished):
+    html = (finished[0] / "index.html").read_text(encoding="utf-8")
+    assert "&lt;b&gt;小&lt;/b&gt;" in html and "<b>小" not in html
+    assert "never reached" in html or "cost at equal quality" in html
+    for image in html.split('<img src="')[1:]:
+        assert (finished[0] / image.split('"')[0]).is_file()
+    assert (finished[0].parent / "index.html").read_text(encoding="utf-8").count(finished[0].name) >= 1
+
+
+def test_synthetic_is_said_on_every_page_and_figure(tmp_path):
+    notebooks = tmp_path / "notebooks"
+    shutil.copytree(paths.notebooks_dir(), notebooks, ignore=shutil.ignore_patterns("02_*", ".*"))
+    made = report.make(
+        ["synthetic?prompts=300"], "cpu", "smoke", out=tmp_path, tell=lambda *a, **k: None, notebooks=notebooks
+    )
+    assert not made.failures, made.failures
+    assert '<span class="tag loud">synthetic</span>' in made.index.read_text(encoding="utf-8")
+    figures = list(made.index.parent.rglob("*.svg"))
+    assert len(figures) == 5
+    for figure in figures:
+        assert "SYNTHETIC" in figure.read_text(encoding="utf-8"), figure.name
+
+
+@pytest.fixture
+def fragile(tmp_path):
+    """Two notebooks: one that counts its runs, one that fails until a file is there."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    parameters = (
+        'dataset: str = ""  # d\nprofile: str = ""  # p\nseed: int = 0  # s\ndevice: str = ""  # c\nout: str = ""  # o'
+    )
+    count = "import pathlib\nwith (pathlib.Path(out).parents[1] / 'log').open('a') as log:\n    log.write('x')"
+    write_notebook(folder / "00_count_runs.ipynb", count, parameters)
+    check = "import pathlib\nassert (pathlib.Path(out).parents[1] / 'mended').exists(), 'the thing is missing'"
+    write_notebook(folder / "01_need_file.ipynb", check, parameters)
+    return tmp_path
+
+
+def _make(root):
+    return report.make(["synthetic?prompts=200"], "cpu", "smoke", out=root / "reports", tell=lambda *a, **k: None,
+                       notebooks=root / "notebooks")  # fmt: skip
+
+
+def test_a_failure_leaves_a_page_and_no_result_and_is_resumed(fragile):
+    first = _make(fragile)
+    run = first.index.parent
+    assert list(first.failures) == ["01_need_file"]
+    assert not (run / "manifest.json").exists()
+    assert "the thing is missing" in (run / "01_need_file" / "notebook.html").read_text(encoding="utf-8")
+    assert "This run is not finished" in first.index.read_text(encoding="utf-8")
+    assert "not finished" in (run.parent / "index.html").read_text(encoding="utf-8")
+    (fragile / "reports" / "mended").touch()
+    second = _make(fragile)
+    assert second.index == first.index and not second.failures
+    assert (run / "manifest.json").exists()
+    assert (fragile / "reports" / "log").read_text() == "x", "what was done is not done again"
+    third = _make(fragile)
+    assert third.index != first.index, "a finished run is never written to again"
+
+
+def test_two_processes_never_share_a_run(tmp_path):
+    first = RunFolder.open(tmp_path, "slug", {"seed": 0})
+    other = RunFolder.open(tmp_path, "slug", {"seed": 0})
+    assert first.path != other.path
+    first.release()
+    again = RunFolder.open(tmp_path, "slug", {"seed": 0})
+    assert again.path == first.path and again.resumed
+    different = RunFolder.open(tmp_path, "slug", {"seed": 1})
+    assert not different.resumed
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"names": ["nope"]}, "No data set 'nope'"),
+        ({"names": []}, "at least one data set"),
+        ({"profile": "slow"}, "No profile 'slow'; there are smoke, quick, full"),
+        ({"device": "tpu"}, "--device takes auto, cpu, cuda; 'tpu' was given"),
+        ({"seed": -1}, "--seed takes a whole number from 0"),
+    ],
+)
+def test_a_bad_request_leaves_no_folder(tmp_path, changes, message):
+    with pytest.raises(ToolkitError, match=message):
+        report.make(**{"names": ["synthetic"], "device": "cpu", "out": tmp_path / "reports"} | changes)
+    assert not (tmp_path / "reports").exists()
+
+
+def test_two_tables_of_one_name_are_refused(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        rows = datasets.load("synthetic", prompts=30)
+        pd.DataFrame({"prompt_id": rows.prompts["prompt_id"], "prompt": rows.texts, "model": "m", "quality": 1}).to_csv(
+            tmp_path / folder / "own.csv", index=False
+        )
+    with pytest.raises(ToolkitError, match=r"Two tables are called own\.csv"):
+        report.make([str(tmp_path / folder / "own.csv") for folder in ("a", "b")], "cpu", out=tmp_path)
