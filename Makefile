@@ -12,7 +12,7 @@ VENV ?= .venv
 RUN := $(VENV)/bin/python
 TORCH_INDEX := https://download.pytorch.org/whl/cpu
 
-.PHONY: report test test-slow lint lab install clean
+.PHONY: help install report test test-slow lint notebooks lab clean
 .DEFAULT_GOAL := help
 
 help:
@@ -28,7 +28,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	done; \
 	[ -n "$$py" ] || { echo "error: Python 3.11, 3.12 or 3.13 is needed and none was found on PATH; install one or call make PYTHON=/path/to/python" >&2; exit 2; }; \
 	[ -x $(RUN) ] || { echo "Creating $(VENV) with $$py"; $$py -m venv $(VENV); }
-	@[ "$(TORCH)" != "cpu" ] || $(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt --index-url $(TORCH_INDEX) torch
+	@[ "$(TORCH)" != "cpu" ] || $(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps --index-url $(TORCH_INDEX) torch
 	@echo "Installing llm-routing-toolkit and its tested dependencies (once; a few minutes)"
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
@@ -46,6 +46,10 @@ test-slow: install
 lint: install
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+
+# After a change to a notebook: the outputs that nbval compares are made anew, all others stripped.
+notebooks: install
+	$(RUN) -m tests.refresh_notebooks
 
 lab: install
 	$(RUN) -m jupyter lab notebooks

@@ -1,0 +1,76 @@
+"""How a figure is measured and printed, the same for every subject."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import psutil
+
+
+def line(name: str, value: float, low: float, high: float, bar: str) -> None:
+    """Print one figure and whether it keeps its bar.
+
+    Args:
+        low, high: a 95% interval, or the range over repeats; NaN where there is none.
+        bar: ``<=60``, ``>=0.5``, or ``0.578..0.588``.
+    """
+    print(f"{name} {value:.4g} {low:.4g} {high:.4g} {bar} {'ok' if _keeps(value, bar) else 'short'}", flush=True)
+
+
+def _keeps(value: float, bar: str) -> bool:
+    if ".." in bar:
+        low, high = map(float, bar.split(".."))
+        return low <= value <= high
+    limit = float(bar[2:])
+    return value <= limit if bar.startswith("<=") else value >= limit
+
+
+def tell(text: str) -> None:
+    """Progress, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def seconds(action: Callable[[], object], repeats: int) -> np.ndarray:
+    """Wall seconds of each of ``repeats`` calls, after one that is not counted."""
+    action()
+    taken = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - start)
+    return np.array(taken)
+
+
+def spread(name: str, values: np.ndarray, bar: str) -> None:
+    """Print the median with the range over repeats."""
+    line(name, float(np.median(values)), float(values.min()), float(values.max()), bar)
+
+
+def run(command: Sequence[str]) -> tuple[float, float]:
+    """Run a command to its end: (wall seconds, peak GB of resident memory over its whole family of processes).
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    start, peak = time.perf_counter(), 0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        family = psutil.Process(process.pid)
+        while process.poll() is None:
+            peak = max(peak, _resident(family))
+            time.sleep(0.05)
+        output = process.stdout.read()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}:\n{output}")
+    return time.perf_counter() - start, peak / 1e9
+
+
+def _resident(process: psutil.Process) -> int:
+    total = 0
+    try:
+        for member in [process, *process.children(recursive=True)]:
+            total += member.memory_info().rss
+    except psutil.NoSuchProcess:  # one of them ended while it was counted
+        return total
+    return total

@@ -1,0 +1,60 @@
+"""A report whose process is killed at any moment is resumed, and what it left is never taken for a result."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from toolkit.reporting import tables
+from toolkit.reporting.run import MANIFEST
+
+pytestmark = pytest.mark.slow
+COMMAND = ["-m", "toolkit", "report", "--dataset", "synthetic?prompts=300", "--profile", "smoke", "--device", "cpu"]
+
+
+def _start(out) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, *COMMAND, "--out", str(out)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def _wait_for(condition, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None and time.monotonic() < deadline, "the report ended before it could be killed"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("moment", ["first notebook", "second notebook", "gathering"])
+def test_kill_and_resume(tmp_path, moment):
+    pattern = {
+        "first notebook": "*/00_quickstart",
+        "second notebook": "*/00_quickstart/done.json",
+        "gathering": "*/02_*/done.json",
+    }[moment]
+    process = _start(tmp_path)
+    _wait_for(lambda: any(tmp_path.glob(pattern)), process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    (run,) = (path.parent for path in tmp_path.glob("*/config.json"))
+    assert not (run / MANIFEST).exists()
+
+    again = _start(tmp_path)
+    said, _ = again.communicate(timeout=240)
+    assert again.returncode == 0, said
+    assert f"resuming {run.name}" in said
+    assert said.strip().splitlines()[-1] == str(run / "index.html")
+    if moment != "first notebook":
+        assert "00_quickstart ... done before" in said
+    manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
+    assert manifest["status"] == "complete"
+    assert set(tables.COLUMNS) <= set(manifest["files"])
+    assert not [name for name in manifest["files"] if name.endswith(".part")]
+    measurements = tables.read(run / tables.MEASUREMENTS)
+    assert set(measurements["notebook"]) == {"00_quickstart", "01_explore_data", "02_compare_quality_and_cost"}
+    assert not measurements.duplicated(["notebook", "dataset", "system", "metric", "params"]).any()
