@@ -15,6 +15,7 @@ import yaml
 from nbval.plugin import get_sanitize_patterns
 from packaging.requirements import Requirement
 
+import toolkit
 from toolkit.reporting.execute import declared_parameters, settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,6 +59,12 @@ def test_constraints_are_what_is_installed_and_allowed():
     for need in REQUIREMENTS:
         assert need.specifier.contains(pinned[need.name]), need
         assert version(need.name).split("+")[0] == pinned[need.name], need
+
+
+def test_the_citation_names_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == toolkit.__version__ == version("llm-routing-toolkit")
+    assert citation["license"] == PROJECT["license"]
 
 
 def test_importing_the_package_is_cheap():

@@ -81,12 +81,13 @@ def strong_call_curves(curves: pd.DataFrame, title: str, note: str = "") -> Figu
 
 
 def cost_curves(
-    curves: pd.DataFrame, title: str, note: str = "", axis: str = "cost_usd", models: Sequence[str] = ()
+    curves: pd.DataFrame, title: str, source: str, note: str = "", axis: str = "cost_usd", models: Sequence[str] = ()
 ) -> Figure:
     """Mean quality against dollars per 1,000 prompts, log scale.
 
     Args:
         curves: the ``curves`` frame of a cost comparison.
+        source: where the costs come from (``Outcomes.cost_source``); written on the axis.
         axis: ``cost_usd`` (what the calls cost) or ``expected_cost_usd`` (what the policy believed).
         models: systems that are single models; a large pool is drawn in one colour, and only those that no other one
             beats on both axes are named.
@@ -98,9 +99,9 @@ def cost_curves(
     _draw_pool(axes, scaled[pool], axis)
     _draw_systems(axes, scaled[~pool], axis)
     kind = "Actual" if axis == "cost_usd" else "Expected"
-    axes.set(xlabel=f"{kind} cost, USD per 1,000 prompts", ylabel="Mean quality")
+    axes.set(xlabel=f"{kind} cost ({source}), USD per 1,000 prompts", ylabel="Mean quality")
     if (scaled[axis] > 0).all():  # a free model has no place on a log scale
-        axes.set(xlabel=f"{axes.get_xlabel()} (log scale)", xscale="log")
+        axes.set(xlabel=f"{axes.get_xlabel()}, log scale", xscale="log")
         _log_ticks(axes)
     return _with_legend(figure, axes)
 
@@ -148,7 +149,7 @@ def agreement(matrix: pd.DataFrame, title: str, note: str = "") -> Figure:
     return figure
 
 
-def lengths(frame: pd.DataFrame, title: str, note: str = "", borders: tuple[int, ...] = (100, 500)) -> Figure:
+def lengths(frame: pd.DataFrame, title: str, note: str = "", borders: tuple[int, ...] = ()) -> Figure:
     """Histogram of estimated tokens by language, log scale, with the borders of the length rule."""
     figure, axes = _canvas(title, note)
     shown = frame.assign(language=frame["language"].replace("", "unknown"))
@@ -216,7 +217,7 @@ def _draw_systems(axes: Axes, curves: pd.DataFrame, x: str) -> None:
     for name in names:
         part = curves[curves["system"] == name]
         if len(part) == 1:
-            marker = dict(marker="D" if "rule" in name else "o", ms=7, mec="white", mew=1, ls="")
+            marker = dict(marker="D", ms=6.5, mec="white", mew=1, ls="")
             axes.vlines(part[x], part["quality_low"], part["quality_high"], color=colours[name], lw=1, zorder=4)
             axes.plot(part[x], part["quality"], color=colours[name], label=name, zorder=5, **marker)
             continue

@@ -6,6 +6,8 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from toolkit.errors import ToolkitError
 from toolkit.pricing import PRICE_COLUMNS, token_cost
@@ -22,15 +24,16 @@ class Outcomes:
     Attributes:
         name: data set name, as a report prints it.
         prompts: n rows; ``prompt_id`` (unique), ``text``, ``domain``, ``language``, ``group`` (rows that a split must
-            keep together; the text itself where not given), ``split`` (the upstream part, or ""), ``suspect`` (the
-            source is known to have mislabelled this row).
+            keep together, beyond those of equal text; "" = none), ``split`` (the upstream part, or ""), ``suspect``
+            (the source is known to have mislabelled this row).
         models: m rows indexed by model name; ``input_usd_per_mtok`` and ``output_usd_per_mtok``, NaN where unknown.
         quality: float32 (n, m) in [0, 1]; NaN = unobserved.
         cost_usd: float64 (n, m), dollars of each call; NaN = unknown.
         input_tokens, output_tokens: float64 (n, m); NaN = unknown.
         expected_quality: (n, m), the true mean of ``quality`` where a generator knows it, else None.
-        cost_source: ``measured`` (billed), ``priced`` (tokens of these very calls times a price list), ``assumed``
-            (tokens or prices are assumptions; written on every figure) or ``none`` (cost curves are refused).
+        cost_source: ``measured`` (billed), ``priced`` (tokens of these very calls, counted or estimated from their
+            texts, times a price list), ``assumed`` (tokens or prices are assumptions; written on every figure) or
+            ``none`` (cost curves are refused).
         notes: warnings that every report on this data must show.
         synthetic: the outcomes were generated; every figure made from them says so.
     """
@@ -77,8 +80,6 @@ class Outcomes:
                     f"{self.name}: {key} of prompt {self.prompts['prompt_id'].iloc[row]!r} under model "
                     f"{self.names[column]!r} is {value[row, column]}; a value in [0, {upper:g}] was expected."
                 )
-        if (unseen := np.isnan(self.quality).all(axis=0)).any():
-            raise ToolkitError(f"{self.name}: model {self.names[unseen.argmax()]!r} has no observed outcome here.")
         if self.cost_source not in COST_SOURCES:
             raise ToolkitError(f"{self.name}: cost_source is {self.cost_source!r}; one of {COST_SOURCES} was expected.")
 
@@ -103,18 +104,28 @@ class Outcomes:
 
     @cached_property
     def groups(self) -> np.ndarray:
-        """Integer code of each row's group, shape (n,): rows of one code never straddle a split."""
-        return pd.factorize(self.prompts["group"])[0]
+        """Integer code of each row's group, shape (n,): rows of one code never straddle a split.
+
+        Rows of equal text belong together, and so do rows of one given ``group``, and whatever these link.
+        """
+        texts = pd.factorize(self.prompts["text"])[0]
+        given = self.prompts["group"]
+        if (given == "").all():
+            return texts
+        named = (given != "").to_numpy()
+        group = pd.factorize(given)[0] + texts.max() + 1
+        graph = coo_array((np.ones(named.sum()), (texts[named], group[named])), shape=(group.max() + 1,) * 2)
+        return pd.factorize(connected_components(graph, directed=False)[1][texts])[0]
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of prompts, models, qualities and costs: what a manifest records as the data's identity."""
-        digest = hashlib.sha256()
-        for column in ("prompt_id", "text", "split"):
+        """Hash of everything that decides a result: what a manifest records as the data's identity."""
+        digest = hashlib.sha256(self.cost_source.encode())
+        for column in PROMPT_COLUMNS:
             digest.update("\x1f".join(self.prompts[column].astype(str)).encode("utf-8", "surrogatepass"))
         digest.update("\x1f".join(self.names).encode())
-        digest.update(np.ascontiguousarray(self.quality).tobytes())
-        digest.update(np.ascontiguousarray(self.cost_usd).tobytes())
+        for matrix in (self.models.to_numpy(), *(getattr(self, key) for key in _MATRICES)):
+            digest.update(b"none" if matrix is None else np.ascontiguousarray(matrix).tobytes())
         return digest.hexdigest()
 
     def column(self, model: str) -> int:
@@ -242,10 +253,10 @@ def _complete_prompts(prompts: pd.DataFrame, name: str) -> pd.DataFrame:
     if missing:
         raise ToolkitError(f"{name}: the prompts lack the column(s) {', '.join(missing)}.")
     filled = prompts.copy()
-    defaults = {"domain": "", "language": "", "group": filled["text"], "split": "", "suspect": False}
+    defaults = {"domain": "", "language": "", "group": "", "split": "", "suspect": False}
     for column, value in defaults.items():
-        if column not in filled.columns:
-            filled[column] = value
+        filled[column] = filled[column].fillna(value) if column in filled.columns else value
+    filled["group"] = filled["group"].astype(str)
     filled["prompt_id"] = filled["prompt_id"].astype(str)
     if filled["prompt_id"].duplicated().any():
         twice = filled.loc[filled["prompt_id"].duplicated(), "prompt_id"].iloc[0]

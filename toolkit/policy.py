@@ -27,7 +27,7 @@ def choose(quality: np.ndarray, cost: np.ndarray, weight: float) -> np.ndarray:
         quality: predicted quality (n, m).
         cost: expected cost (n, m) or (m,).
         weight: quality given up per unit of cost; ``inf`` takes the cheapest model, ``-inf`` the dearest, and ties
-            between equally dear models go to the better one.
+            between equally dear models go to the better one. Ties at a finite weight go to the cheaper model.
 
     Returns:
         int64 (n,), columns.
@@ -36,11 +36,14 @@ def choose(quality: np.ndarray, cost: np.ndarray, weight: float) -> np.ndarray:
     if np.isinf(weight):
         extreme = cost.min(axis=1) if weight > 0 else cost.max(axis=1)
         return np.where(cost == extreme[:, None], quality, _TIE).argmax(axis=1)
-    return (quality - weight * cost).argmax(axis=1)
+    value = quality - weight * cost
+    return np.where(value == value.max(axis=1, keepdims=True), cost, np.inf).argmin(axis=1)
 
 
 def breakpoints(quality: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Every weight at which some prompt's choice changes, and the expected cost that the change saves.
+
+    ``quality`` (n, m) and ``cost`` (n, m) or (m,) as in ``choose``.
 
     Walks all prompts' envelopes at once, from the dearest model down; at most m - 1 steps.
 
@@ -71,6 +74,9 @@ def breakpoints(quality: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.n
 def operating_weights(quality: np.ndarray, cost: np.ndarray, count: int = 101) -> np.ndarray:
     """Weights whose choices are evenly spaced in expected cost, from cheapest (+inf) to dearest (-inf).
 
+    They depend on the predictions for these prompts, never on their outcomes: RouteLLM's thresholds are the deciles of
+    the judged scores in the same way. ``quality`` (n, m) and ``cost`` (n, m) or (m,) as in ``choose``.
+
     Each lies between two neighbouring breakpoints, so prompts with equal scores always move together, as under
     "strong if score >= threshold". Where many scores tie, neighbouring weights give the same choices.
 
@@ -90,8 +96,8 @@ def operating_weights(quality: np.ndarray, cost: np.ndarray, count: int = 101) -
 
 
 def sweep(quality: np.ndarray, cost: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Choices at every weight, int64 (len(weights), n)."""
-    return np.stack([choose(quality, cost, weight) for weight in weights])
+    """Choices at every weight, int16 (len(weights), n)."""
+    return np.stack([choose(quality, cost, weight).astype(np.int16) for weight in weights])
 
 
 class ExpectedCost:

@@ -12,6 +12,8 @@ from toolkit.errors import ToolkitError
 
 PRICE_COLUMNS = ("input_usd_per_mtok", "output_usd_per_mtok")
 
+LENGTH_BORDERS = (100, 500)  # tokens at which the length rule in use today takes the next tier
+
 # Han, kana, hangul and the full-width punctuation between them: about one token each in current vocabularies.
 _CJK = re.compile("[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
 

@@ -55,8 +55,9 @@ def test_gsm8k_dollar_answers(upstream):
     again = upstream("routellm/gsm8k", decontaminate=False, reextract=True)
     np.testing.assert_allclose(raw.mean_quality()[1], 0.8567, atol=5e-5)
     np.testing.assert_allclose(again.mean_quality()[1], 0.8886, atol=5e-5)
-    assert raw.prompts["suspect"].sum() == 42
-    assert raw.quality[raw.prompts["suspect"].to_numpy(), 1].max() == 0
+    changed = again.quality != raw.quality
+    assert (changed[:, 1] & (again.quality[:, 1] == 1)).sum() == 42
+    np.testing.assert_array_equal(raw.prompts["suspect"], changed.any(axis=1))
     assert not again.prompts["suspect"].any()
 
 

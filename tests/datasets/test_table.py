@@ -68,13 +68,13 @@ GOOD = {"prompt_id": "p", "prompt": "text", "model": "a", "quality": 1}
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        ({**GOOD, "model": "b", "quality": 1.5}, r"row 2, column quality: a number in \[0, 1\] was expected; 1.5"),
-        ({**GOOD, "model": "b", "quality": "good"}, "row 2, column quality: .* 'good' was found"),
-        ({**GOOD, "model": "b", "cost_usd": -1}, r"row 2, column cost_usd: a number in \[0, inf\]"),
-        ({**GOOD, "model": ""}, "row 2, column model: a value was expected"),
-        ({**GOOD, "quality": 0}, "row 2, column model: one row per prompt and model was expected"),
-        ({**GOOD, "model": "b", "prompt": "other text"}, "row 2, column prompt: one prompt per prompt_id"),
-        ({"prompt_id": "p"}, "row 2, column prompt: a value"),
+        ({**GOOD, "model": "b", "quality": 1.5}, r"row 2, field quality: a number in \[0, 1\] was expected; 1.5"),
+        ({**GOOD, "model": "b", "quality": "good"}, "row 2, field quality: .* 'good' was found"),
+        ({**GOOD, "model": "b", "cost_usd": -1}, r"row 2, field cost_usd: a number in \[0, inf\]"),
+        ({**GOOD, "model": ""}, "row 2, field model: a value was expected"),
+        ({**GOOD, "quality": 0}, "row 2, field model: one row per prompt and model was expected"),
+        ({**GOOD, "model": "b", "prompt": "other text"}, "row 2, field prompt: one prompt per prompt_id"),
+        ({"prompt_id": "p"}, "row 2, field prompt: a value"),
     ],
 )
 def test_the_first_mistake_is_named(tmp_path, second, message):
@@ -91,7 +91,7 @@ def test_the_first_mistake_is_named(tmp_path, second, message):
         ("own.csv", "prompt_id,prompt,model\np,t,a\n", "missing: quality; found: prompt_id, prompt, model"),
         ("own.csv", 'prompt_id,prompt,model,quality\np,"t,a,1\n', "cannot be read"),
         ("own.jsonl", '{"prompt_id": 1\n', "line 1 is no JSON object"),
-        ("own.jsonl", "[1, 2]\n", "line 1 is no JSON object but list"),
+        ("own.jsonl", "[1, 2]\n", "row 1 is no JSON object but int"),
         ("own.parquet", "no parquet", "cannot be read"),
         ("own.xlsx", "", "found .xlsx"),
         ("own.csv", "", "cannot be read"),
@@ -104,10 +104,32 @@ def test_a_table_that_is_none(tmp_path, name, content, message):
         datasets.load(str(path))
 
 
-def test_csv_lines_are_counted_with_the_header(tmp_path):
+def test_rows_are_counted_whatever_their_lines(tmp_path):
     path = tmp_path / "own.csv"
-    path.write_text("prompt_id,prompt,model,quality\np,t,a,1\np,t,b,2\n")
-    with pytest.raises(ToolkitError, match="line 3, column quality"):
+    path.write_text('prompt_id,prompt,model,quality\np,"two\nlines",a,1\np,"two\nlines",b,2\n')
+    with pytest.raises(ToolkitError, match="row 2, field quality"):
+        datasets.load(str(path))
+    path = tmp_path / "own.jsonl"
+    path.write_text(
+        '{"prompt_id": "p", "prompt": "line\u2028separator", "model": "a", "quality": 1}\n', encoding="utf-8"
+    )
+    assert datasets.load(str(path)).texts == ["line\u2028separator"]
+
+
+def test_a_group_is_more_than_its_text(tmp_path):
+    """Equal texts stay together whatever their groups; an empty group says nothing."""
+    rows = pd.DataFrame(
+        {"prompt_id": list("abcdef"), "prompt": ["x", "x", "y", "z", "v", "w"], "model": "m", "quality": 1,
+         "group": ["g1", "g2", "g2", "", "", "g3"]}
+    )  # fmt: skip
+    for ending in (".csv", ".jsonl", ".parquet"):
+        groups = datasets.load(str(_write(rows, tmp_path / f"own{ending}"))).groups
+        assert groups.tolist() == [0, 0, 0, 1, 2, 3], ending
+
+
+def test_a_model_without_outcomes_is_named(tmp_path):
+    path = _write(pd.DataFrame([GOOD, {**GOOD, "model": "b", "quality": None}]), tmp_path / "own.csv")
+    with pytest.raises(ToolkitError, match="model b has no observed quality"):
         datasets.load(str(path))
 
 

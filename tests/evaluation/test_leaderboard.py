@@ -1,15 +1,20 @@
 """Comparisons: RouteLLM's figures on RouteLLM's data, and the paired, honest rest."""
 
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests.conftest import make_outcomes
 from toolkit.errors import ToolkitError
+from toolkit.evaluation import statistics
 from toolkit.evaluation.leaderboard import apgr_without_suspect, compare_on_cost, compare_pair
 from toolkit.evaluation.metrics import METRICS
-from toolkit.evaluation.protocol import cross_predict
+from toolkit.evaluation.protocol import Predictions, cross_predict
 from toolkit.routers import ROUTERS, baselines
+from toolkit.routers.base import Router
+from toolkit.routers.classical import KNearestNeighbours
 
 
 def _value(rows: pd.DataFrame, system: str, metric: str) -> pd.Series:
@@ -51,7 +56,7 @@ def test_subject_mean_on_mmlu(upstream):
     rows = compare_pair(cross_predict(pair, {"domain-mean": ROUTERS["domain-mean"]()}), 20).measurements
     row = _value(rows, "domain-mean", "apgr")
     assert row["value"] == pytest.approx(0.676, abs=0.005)
-    assert row["note"].startswith("sees domain")
+    assert row["sees"] == "domain"
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +117,8 @@ def test_every_other_router_stands_against_the_best_trivial_baseline(request, vi
     assert set(gains.index) == judged
     for name, row in gains.iterrows():
         assert row["value"] == pytest.approx(values[name] - values[comparison.opponent], abs=1e-9)
-        assert f"against {comparison.opponent}" in row["note"] and "Holm p = " in row["note"]
+        assert row["opponent"] == comparison.opponent
+        assert np.isfinite(row["p_holm"]) != predictions.routers[name].trivial
 
 
 def test_paired_intervals_are_tighter_than_independent_ones(pair_view):
@@ -142,7 +148,7 @@ def test_measurements_are_tidy(pair_view, cost_view):
         assert not rows.duplicated(["system", "metric"]).any()
         assert set(rows["metric"]) <= set(METRICS)
         assert (rows["unit"] == rows["metric"].map(lambda name: METRICS[name].unit)).all()
-        assert rows["note"].str.startswith("sees ").all()
+        assert rows["sees"].notna().all()
         inside = rows.dropna(subset=["ci_low"])
         assert (inside["ci_low"] <= inside["ci_high"]).all()
 
@@ -157,3 +163,122 @@ def test_what_cannot_be_compared_is_refused(synthetic):
     free = make_outcomes(np.random.default_rng(0).random((30, 2)))
     with pytest.raises(ToolkitError, match="cost on every judged prompt"):
         compare_on_cost(cross_predict(free, router), 2)
+
+
+def _predicted(outcomes, **scores: np.ndarray) -> Predictions:
+    """Predictions made by hand on a pair: the score is the strong model's, 1 - score the weak one's."""
+    return Predictions(
+        outcomes=outcomes,
+        split="cv5",
+        routers={name: KNearestNeighbours() if name.startswith("learned") else ROUTERS["random"]() for name in scores},
+        quality={name: np.stack([1 - score, score], axis=1) for name, score in scores.items()},
+        expected_cost=np.tile([1.0, 2.0], (len(outcomes), 1)),
+    )
+
+
+@pytest.fixture(scope="module")
+def noisy_pair():
+    rng = np.random.default_rng(11)
+    return make_outcomes((rng.random((400, 2)) < [0.5, 0.7]).astype(float), np.tile([1.0, 2.0], (400, 1)))
+
+
+def test_p_values_are_adjusted_over_the_learned_routers(noisy_pair):
+    rng = np.random.default_rng(12)
+    difference = noisy_pair.quality[:, 1] - noisy_pair.quality[:, 0]
+    scores = {f"learned-{k}": 0.5 + 0.1 * k * difference + 0.2 * rng.normal(size=400) for k in range(4)}
+    predictions = _predicted(noisy_pair, random=rng.random(400), **scores)
+    comparison = compare_on_cost(predictions, 50)
+    rows = comparison.measurements[comparison.measurements["metric"] == "quality_gain"].set_index("system")
+    realised = {
+        name: part.sort_values("row")["quality"].to_numpy()
+        for name, part in comparison.choices[comparison.choices["operating_point"] == "quality-first"].groupby(
+            "system", observed=True
+        )
+    }
+    raw = [statistics.mcnemar(realised[name], realised["random"]) for name in scores]
+    np.testing.assert_allclose(rows.loc[list(scores), "p_holm"], statistics.holm(raw))
+    assert (rows.loc[list(scores), "p_holm"] > raw).any()
+
+
+def test_repeated_prompts_add_no_certainty(noisy_pair):
+    score = np.random.default_rng(13).random(400)
+    once = _predicted(noisy_pair, random=score)
+    texts = noisy_pair.texts * 4
+    repeated = make_outcomes(np.tile(noisy_pair.quality, (4, 1)), np.tile(noisy_pair.cost_usd, (4, 1)), texts)
+    four = _predicted(repeated, random=np.tile(score, 4))
+    for compare, metric in ((compare_pair, "apgr"), (compare_on_cost, "quality")):
+        widths = []
+        for predictions in (once, four):
+            row = _value(compare(predictions, 400).measurements, "random", metric)
+            widths.append(row["ci_high"] - row["ci_low"])
+        assert widths[1] == pytest.approx(widths[0], rel=0.2)
+
+
+def test_ties_earn_no_credit(noisy_pair):
+    """Two score levels that know nothing: at half of the calls they are worth the mixture of the two models."""
+    score = np.where(np.random.default_rng(14).random(400) < 0.9, 0.9, 0.1)
+    rows = compare_pair(_predicted(noisy_pair, learned=score, random=score), 20).measurements
+    half = _value(rows, "learned", "quality_at_half")["value"]
+    assert half == pytest.approx(noisy_pair.quality.mean(), abs=0.03)
+
+
+def test_equal_predictions_go_to_the_cheaper_model(noisy_pair):
+    even = np.full(400, 0.5)
+    for outcomes, cheap in ((noisy_pair, 1.0), (noisy_pair.subset(models=["m1", "m0"]), 1.0)):
+        predictions = _predicted(outcomes, random=even)
+        expected = outcomes.cost_usd.mean(axis=0)
+        predictions = Predictions(**{**vars(predictions), "expected_cost": np.tile(expected, (400, 1))})
+        assert (
+            _value(compare_on_cost(predictions, 5).measurements, "random", "cost_usd_per_1k")["value"] == 1000 * cheap
+        )
+
+
+def test_spending_alone_is_no_gain():
+    """Weak always wrong, strong always right: a coin gains nothing over its own shares, in any replicate."""
+    outcomes = make_outcomes(np.tile([0.0, 1.0], (300, 1)), np.tile([1.0, 2.0], (300, 1)))
+    coin = np.random.default_rng(15).random(300)
+    row = _value(
+        compare_on_cost(_predicted(outcomes, random=coin), 200).measurements, "random", "gain_over_share_matched"
+    )
+    assert [row["value"], row["ci_low"], row["ci_high"]] == pytest.approx([0, 0, 0], abs=1e-6)
+
+
+def test_an_uncertain_gap_is_said():
+    rng = np.random.default_rng(16)
+    outcomes = make_outcomes((rng.random((300, 2)) < [0.60, 0.61]).astype(float))
+    if outcomes.mean_quality()[0] >= outcomes.mean_quality()[1]:
+        outcomes = outcomes.subset(models=["m1", "m0"])
+    rows = compare_pair(_predicted(outcomes, random=rng.random(300)), 200).measurements
+    assert (rows["note"] == "the gap between the two models may be zero").all()
+    assert np.isnan(_value(rows, "random", "apgr")["ci_low"])
+
+
+class Memory(Router):
+    """Predicts 1 for the strong model where it was fitted on a suspect text."""
+
+    seen: ClassVar[list[set[str]]] = []
+
+    def _fit(self, train):
+        self.seen.append(set(train.texts))
+
+    def _predict(self, texts, metadata):
+        return np.tile([0.4, 0.6], (len(texts), 1))
+
+
+def test_suspect_rows_are_left_out_of_fitting_too(noisy_pair):
+    suspect = np.arange(400) < 40
+    marked = make_outcomes(noisy_pair.quality, suspect=suspect)
+    Memory.seen.clear()
+    rows = apgr_without_suspect(marked, {"memory": Memory()}, folds=4, bootstraps=5)
+    assert rows["n"].unique().tolist() == [360]
+    assert len(Memory.seen) == 4
+    assert set().union(*Memory.seen).isdisjoint(marked.texts[:40])
+
+
+def test_names_of_models_and_baselines_do_not_collide():
+    outcomes = make_outcomes(np.random.default_rng(17).random((30, 3)))
+    renamed = type(outcomes)("named", outcomes.prompts, outcomes.models.rename({"m0": "random"}), outcomes.quality)
+    routers = baselines(renamed)
+    assert {"random", "random (model)", "m1", "m2"} <= set(routers)
+    swapped = baselines(make_outcomes(np.tile([1.0, 0.0], (30, 1))))
+    assert swapped["always-weak"].model == "m1" and swapped["always-strong"].model == "m0"

@@ -64,9 +64,7 @@ def test_incomplete_prompts_are_counted_out_not_lost():
 
 def test_data_without_a_comparison_is_refused_beforehand():
     alternating = np.where(np.eye(2, dtype=bool)[np.arange(40) % 2], 1.0, np.nan)
-    with pytest.raises(
-        ToolkitError, match="at least 20 different prompts answered by both m1 and m0 were expected; found 0"
-    ):
+    with pytest.raises(ToolkitError, match=r"at least 20 different prompts .* of all of m1, m0 were expected; found 0"):
         require_comparable(make_outcomes(alternating))
     with pytest.raises(ToolkitError, match="no prompt has an outcome"):
         cross_predict(make_outcomes(alternating), {"random": ROUTERS["random"]()})
@@ -76,3 +74,37 @@ def test_data_without_a_comparison_is_refused_beforehand():
         require_comparable(make_outcomes(np.ones((40, 2))))
     with pytest.raises(ToolkitError, match="cost_source is 'none'"):
         cross_predict(make_outcomes(np.ones((40, 2))), {}, costs=True)
+
+
+def test_five_judged_prompts_are_too_few_whatever_the_training_part():
+    outcomes = _repeating(split=["train"] * 55 + ["test"] * 5)
+    with pytest.raises(ToolkitError, match="at least 20 different prompts"):
+        require_comparable(outcomes)
+
+
+def test_expected_cost_never_sees_the_prompts_it_is_used_on():
+    cost = np.ones((60, 2))
+    cost[7, 1] = 1e6
+    outcomes = make_outcomes(np.random.default_rng(2).random((60, 2)).round(), cost)
+    expected = cross_predict(outcomes, {}, folds=6, costs=True).expected_cost
+    assert expected[7, 1] == pytest.approx(1)
+    assert (expected[:, 1] > 1000).sum() == 50
+
+
+class Broken(Router):
+    """Predicts nothing for long texts."""
+
+    def _predict(self, texts, metadata):
+        return np.array([[np.nan if len(text) > 6 else 0.5] * len(self.models_) for text in texts])
+
+
+def test_predictions_that_are_no_numbers_are_refused():
+    with pytest.raises(ToolkitError, match="router broken: finite predictions of shape"):
+        cross_predict(_repeating(), {"broken": Broken()})
+
+
+def test_a_model_missing_from_a_fitting_part_is_named():
+    quality = np.random.default_rng(3).random((60, 2)).round()
+    quality[1:, 1] = np.nan
+    with pytest.raises(ToolkitError, match="model m1 has no outcome in a fitting part"):
+        cross_predict(make_outcomes(quality), {"random": ROUTERS["random"]()})

@@ -102,5 +102,7 @@ def test_an_interval_is_not_invented_where_the_figure_is_often_missing():
     np.testing.assert_allclose(statistics.interval(samples), [0.025, 0.975], atol=2e-3)
     samples[1:11] = np.nan
     assert np.isfinite(statistics.interval(samples)).all()
+    samples[1:27] = np.nan
+    assert np.isnan(statistics.interval(samples)).all(), "a bound at infinity is none"
     samples[1:101] = np.nan
     assert np.isnan(statistics.interval(samples)).all()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from toolkit.reporting import tables
@@ -58,3 +59,16 @@ def test_kill_and_resume(tmp_path, moment):
     measurements = tables.read(run / tables.MEASUREMENTS)
     assert set(measurements["notebook"]) == {"00_quickstart", "01_explore_data", "02_compare_quality_and_cost"}
     assert not measurements.duplicated(["notebook", "dataset", "system", "metric", "params"]).any()
+
+
+def test_a_lost_parent_takes_its_worker_along(tmp_path):
+    """Only the parent is killed: a worker that lived on would write into the folder that a resume rebuilds."""
+    process = _start(tmp_path)
+    _wait_for(lambda: any(tmp_path.glob("*/00_quickstart")), process)
+    family = psutil.Process(process.pid)
+    _wait_for(lambda: len(family.children(recursive=True)) >= 2, process)  # worker and kernel
+    children = family.children(recursive=True)
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]

@@ -8,15 +8,16 @@ from toolkit.reporting import page, present
 
 
 def _rows(*rows) -> pd.DataFrame:
-    columns = ["system", "metric", "value", "ci_low", "ci_high", "unit", "note"]
-    return pd.DataFrame(rows, columns=columns)
+    columns = ["system", "metric", "value", "ci_low", "ci_high", "unit", "sees", "opponent", "p_holm"]
+    return pd.DataFrame(rows, columns=columns).assign(note="")
 
 
+NAN = np.nan
 ROWS = _rows(
-    ("knn", "quality", 0.81234, 0.8, 0.82, "quality", "sees text"),
-    ("knn", "quality_gain", 0.0123, 0.002, 0.0211, "quality", "sees text; against big; McNemar exact, Holm p = 0.01"),
-    ("big", "quality", 0.80004, 0.79, 0.81, "quality", "sees nothing"),
-    ("oracle", "quality", 0.95, 0.94, 0.96, "quality", "sees outcomes"),
+    ("knn", "quality", 0.81234, 0.8, 0.82, "quality", "text", NAN, NAN),
+    ("knn", "quality_gain", 0.0123, 0.002, 0.0211, "quality", "text", "big;v1 against all", 0.01),
+    ("big;v1 against all", "quality", 0.80004, 0.79, 0.81, "quality", "nothing", NAN, NAN),
+    ("oracle", "quality", 0.95, 0.94, 0.96, "quality", "outcomes", NAN, NAN),
 )
 
 
@@ -38,19 +39,19 @@ def test_three_significant_figures(value, unit, text):
 
 def test_wide_tables_carry_intervals_stars_and_what_a_router_sees():
     table = present.wide(ROWS, ("quality", "quality_gain"))
-    assert table.index.tolist() == ["oracle", "knn", "big"]
+    assert table.index.tolist() == ["oracle", "knn", "big;v1 against all"]
     assert table.loc["knn"].tolist() == ["text", "0.812 [0.800, 0.820]", "+0.012 [0.002, 0.021] *"]
-    assert table.loc["big", "quality gain"] == "–"
+    assert table.loc["big;v1 against all", "quality gain"] == "–"
 
 
 def test_conclusions_never_oversell():
     sentence = present.conclusion(ROWS, "quality", "quality_gain", "quality")
     assert "knn" in sentence and "a gain that holds" in sentence and "oracle" not in sentence
-    unsure = ROWS.assign(note=ROWS["note"].str.replace("p = 0.01", "p = 0.2"))
+    unsure = ROWS.assign(p_holm=20 * ROWS["p_holm"])
     assert "could be chance" in present.conclusion(unsure, "quality", "quality_gain", "quality")
     worse = ROWS.assign(value=np.where(ROWS["metric"] == "quality_gain", -0.01, ROWS["value"]))
     sentence = present.conclusion(worse, "quality", "quality_gain", "quality")
-    assert sentence.startswith("No router that reads text only is better than big")
+    assert sentence.startswith("No router that reads text only is better than big;v1 against all")
 
 
 def test_names_from_data_cannot_write_html():

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from urllib.parse import parse_qsl
 
 import nbformat
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from tests.reporting.test_execute import write_notebook
 from toolkit import datasets, paths
 from toolkit.errors import ToolkitError
-from toolkit.reporting import report, tables
+from toolkit.reporting import page, report, tables
 from toolkit.reporting.run import RunFolder
 
 
@@ -43,7 +44,7 @@ def test_the_folder_holds_everything(finished):
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "00_quickstart", "01_explore_data--own-table.csv", "02_compare_quality_and_cost--own-table.csv", "config.json",
-        "index.html", "manifest.json", *tables.COLUMNS,
+        ".lock", "index.html", "manifest.json", *tables.COLUMNS,
     }  # fmt: skip
     for part in (path for path in folder.iterdir() if path.is_dir()):
         executed = nbformat.read(part / "notebook.ipynb", as_version=4)
@@ -60,7 +61,11 @@ def test_the_manifest_vouches_for_every_file(finished):
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["status"] == "complete" and manifest["schema_version"] == 1
     listed = manifest["files"]
-    present = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name != "manifest.json"}
+    present = {
+        str(p.relative_to(folder))
+        for p in folder.rglob("*")
+        if p.is_file() and p.name not in ("manifest.json", ".lock")
+    }
     assert set(listed) == present
     for name, digest in listed.items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
@@ -86,7 +91,9 @@ def test_the_tables_are_complete_and_hold_no_text(finished):
 def test_the_front_page_prints_names_as_they_are(finished):
     html = (finished[0] / "index.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;小&lt;/b&gt;" in html and "<b>小" not in html
-    assert "never reached" in html or "cost at equal quality" in html
+    assert "Actual cost (measured), USD per 1,000 prompts" in next(finished[0].rglob("cost.svg")).read_text(
+        encoding="utf-8"
+    )
     for image in html.split('<img src="')[1:]:
         assert (finished[0] / image.split('"')[0]).is_file()
     assert (finished[0].parent / "index.html").read_text(encoding="utf-8").count(finished[0].name) >= 1
@@ -168,6 +175,24 @@ def test_a_bad_request_leaves_no_folder(tmp_path, changes, message):
     with pytest.raises(ToolkitError, match=message):
         report.make(**{"names": ["synthetic"], "device": "cpu", "out": tmp_path / "reports"} | changes)
     assert not (tmp_path / "reports").exists()
+
+
+def test_no_two_data_sets_share_a_folder():
+    labels = ["数据一.csv", "数据二.csv", "Own.csv", "own.csv", "routellm/mmlu", "a b.csv"]
+    named = page.slugs(labels)
+    assert len(set(named.values())) == len(labels)
+    assert named["routellm/mmlu"] == "routellm-mmlu" and named["a b.csv"] == "a-b.csv"
+
+
+def test_relative_paths_are_made_absolute_in_options_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("own table.csv", "my prices.csv"):
+        (tmp_path / name).touch()
+    absolute = datasets.absolute("own table.csv?prices=my prices.csv")
+    base, _, query = absolute.partition("?")
+    assert base == str(tmp_path / "own table.csv")
+    assert dict(parse_qsl(query)) == {"prices": str(tmp_path / "my prices.csv")}
+    assert datasets.absolute("synthetic?models=4&prompts=50") == "synthetic?models=4&prompts=50"
 
 
 def test_two_tables_of_one_name_are_refused(tmp_path):

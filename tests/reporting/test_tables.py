@@ -15,7 +15,8 @@ def _measurements(**changes) -> pd.DataFrame:
 
 
 def _choices(system: str, model: str) -> pd.DataFrame:
-    row = {"prompt": "00ff", "dataset": "d", "analysis": "cost", "system": system, "seed": 0, "operating_point": "0.10",
+    row = {"prompt": "00ff", "group": "00ff", "dataset": "d", "analysis": "cost", "system": system, "seed": 0,
+           "operating_point": "0.10",
            "model": model, "quality": 1.0, "tokens": 9.0, "cost_usd": 1e-4}  # fmt: skip
     frame = pd.DataFrame([row])
     return frame.astype(dict.fromkeys(["system", "operating_point", "model"], "category"))

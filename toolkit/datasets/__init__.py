@@ -3,14 +3,14 @@
 import inspect
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, urlencode
 
 from toolkit.datasets import table
 from toolkit.datasets.catalogue import CATALOGUE
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 
-__all__ = ["label", "load"]
+__all__ = ["absolute", "label", "load"]
 
 
 def load(name: str, **options: Any) -> Outcomes:
@@ -42,6 +42,19 @@ def label(name: str) -> str:
     """How tables name a data set: its name with options, or a table's file name without its folder."""
     base, mark, query = name.partition("?")
     return f"{base if base in CATALOGUE else Path(base).name}{mark}{query}"
+
+
+def absolute(name: str) -> str:
+    """A name whose relative paths, of the table or in its options, are made absolute."""
+    base, mark, query = name.partition("?")
+    base = base if base in CATALOGUE else _resolved(base)
+    options = [(key, _resolved(value)) for key, value in parse_qsl(query, keep_blank_values=True)]
+    return base + mark + urlencode(options, safe="/:~", quote_via=quote)
+
+
+def _resolved(path: str) -> str:
+    found = Path(path).expanduser()
+    return str(found.resolve()) if path and found.exists() else path
 
 
 def _typed(loader: Any, given: dict[str, Any], name: str) -> dict[str, Any]:

@@ -6,15 +6,13 @@ Prices are the list prices behind the paper's blended $24.7 and $0.24 per millio
 tokens a call on average).
 """
 
-import json
 import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from toolkit.datasets import registry
-from toolkit.errors import ToolkitError
+from toolkit.datasets import files, registry
 from toolkit.outcomes import Outcomes
 from toolkit.pricing import PRICE_COLUMNS, token_cost, token_counts
 
@@ -24,6 +22,7 @@ MEAN_OUTPUT_TOKENS = 264  # per call; arXiv 2406.18665, cost analysis
 
 _ROOT = "routellm/routellm/evals"
 _MODELS = pd.DataFrame([[0.24, 0.24], [10.0, 30.0]], index=[WEAK, STRONG], columns=list(PRICE_COLUMNS))
+_COLUMNS = ("prompt", WEAK, STRONG)
 _ARTEFACT = "high_school_mathematics"
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 
@@ -36,8 +35,11 @@ def load_mmlu(*, decontaminate: bool = True, keep_artefact: bool = True) -> Outc
         keep_artefact: keep high_school_mathematics, where GPT-4 is right on 8 of 270 rows: an extraction artefact
             that supplies 83 of the 742 questions only Mixtral solves. Kept rows are marked ``suspect``.
     """
-    files = registry.names(f"{_ROOT}/mmlu/responses/")
-    frames = [_read_csv(registry.fetch(name)).assign(domain=Path(name).stem.removeprefix("mmlu_")) for name in files]
+    names = registry.names(f"{_ROOT}/mmlu/responses/")
+    frames = [
+        files.read_csv(registry.fetch(name), _COLUMNS).assign(domain=Path(name).stem.removeprefix("mmlu_"))
+        for name in names
+    ]
     rows = pd.concat(frames, ignore_index=True)
     rows["prompt_id"] = rows["domain"] + "/" + rows.groupby("domain").cumcount().astype(str)
     rows, notes = _decontaminated(rows, "mmlu", decontaminate)
@@ -60,12 +62,13 @@ def load_gsm8k(*, decontaminate: bool = True, reextract: bool = False) -> Outcom
     Args:
         decontaminate: drop the 12 prompts found in the routers' training data.
         reextract: grade the responses again by their last number. The source's parser reads "$20.00" as 0 and marks
-            42 right GPT-4 answers wrong; those rows are ``suspect`` where this is off.
+            42 right GPT-4 answers wrong; rows whose grade would change for either model are ``suspect`` where this is
+            off.
     """
-    rows = _read_csv(registry.fetch(f"{_ROOT}/gsm8k/gsm8k_responses.csv"))
+    rows = files.read_csv(registry.fetch(f"{_ROOT}/gsm8k/gsm8k_responses.csv"), _COLUMNS)
     rows["prompt_id"] = rows.index.astype(str)
     truth = {}
-    for row in _read_jsonl(registry.fetch(f"{_ROOT}/gsm8k/test.jsonl")):
+    for row in files.read_json_rows(registry.fetch(f"{_ROOT}/gsm8k/test.jsonl")):
         truth[row["question"]] = _last_number(row["answer"])
     right = {
         model: np.array(
@@ -73,7 +76,8 @@ def load_gsm8k(*, decontaminate: bool = True, reextract: bool = False) -> Outcom
         )
         for model in (WEAK, STRONG)
     }
-    rows["suspect"] = (right[STRONG] & ~rows[STRONG].to_numpy(bool)) & (not reextract)
+    changed = {model: right[model] != rows[model].to_numpy(bool) for model in right}
+    rows["suspect"] = (changed[WEAK] | changed[STRONG]) & (not reextract)
     if reextract:
         rows[WEAK], rows[STRONG] = right[WEAK], right[STRONG]
     rows, notes = _decontaminated(rows, "gsm8k", decontaminate)
@@ -82,8 +86,8 @@ def load_gsm8k(*, decontaminate: bool = True, reextract: bool = False) -> Outcom
         notes.append("Answers graded again by their last number (option reextract), not by the source's parser.")
     else:
         notes.append(
-            f"The source's answer parser misreads amounts such as $20.00: {int(rows['suspect'].sum())} right GPT-4 "
-            f"answers count as wrong (option reextract=true grades them again)."
+            f"The source's answer parser misreads amounts such as $20.00: on {int(rows['suspect'].sum())} prompts a "
+            f"grade would change, nearly always a right GPT-4 answer that counts as wrong (option reextract=true)."
         )
     tokens = np.stack([token_counts(rows[f"{model}_response"].tolist()) for model in (WEAK, STRONG)], axis=1)
     return _outcomes("routellm/gsm8k", rows, notes, output_tokens=tokens)
@@ -95,8 +99,8 @@ def load_mt_bench(*, decontaminate: bool = True) -> Outcomes:
     Args:
         decontaminate: drop the 8 questions found in the routers' training data.
     """
-    questions = pd.DataFrame(_read_jsonl(registry.fetch(f"{_ROOT}/mt_bench/question.jsonl")))
-    judged = pd.DataFrame(_read_jsonl(registry.fetch(f"{_ROOT}/mt_bench/judgements.jsonl")))
+    questions = pd.DataFrame(files.read_json_rows(registry.fetch(f"{_ROOT}/mt_bench/question.jsonl")))
+    judged = pd.DataFrame(files.read_json_rows(registry.fetch(f"{_ROOT}/mt_bench/judgements.jsonl")))
     scores = judged.pivot_table(index="question_id", columns="model", values="score", aggfunc="mean") / 10
     rows = questions.join(scores, on="question_id").rename(columns={"category": "domain"})
     rows["prompt"] = rows["turns"].str[0]
@@ -149,7 +153,7 @@ def _outcomes(
 
 
 def _decontaminated(rows: pd.DataFrame, part: str, wanted: bool) -> tuple[pd.DataFrame, list[str]]:
-    listed = _read_jsonl(registry.fetch(f"{_ROOT}/{part}/contaminated_prompts.jsonl"))
+    listed = files.read_json_rows(registry.fetch(f"{_ROOT}/{part}/contaminated_prompts.jsonl"))
     leaked = rows["prompt"].isin({row["eval_prompt"] for row in listed})
     if not wanted:
         return rows, [
@@ -162,15 +166,3 @@ def _decontaminated(rows: pd.DataFrame, part: str, wanted: bool) -> tuple[pd.Dat
 def _last_number(text: str) -> float | None:
     found = _NUMBER.findall(text)
     return float(found[-1].replace(",", "")) if found else None
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    rows = pd.read_csv(path)
-    for column in ("prompt", WEAK, STRONG):
-        if column not in rows.columns:
-            raise ToolkitError(f"{path}: the column {column!r} was expected; found {', '.join(rows.columns)}.")
-    return rows
-
-
-def _read_jsonl(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]

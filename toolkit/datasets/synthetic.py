@@ -58,6 +58,8 @@ def load(*, prompts: int = 3000, models: int = 3, seed: int = 20260417) -> Outco
         raise ToolkitError(f"synthetic: option models takes 2 to {len(pool)}; {models} was given.")
     if not 10 <= prompts <= 200_000:
         raise ToolkitError(f"synthetic: option prompts takes 10 to 200000; {prompts} was given.")
+    if seed < 0:
+        raise ToolkitError(f"synthetic: option seed takes a whole number from 0; {seed} was given.")
     pool = pool.iloc[:models]
     text_seed, hidden_seed, *model_seeds = np.random.SeedSequence(seed).spawn(2 + models)
     frame = _write_prompts(prompts, np.random.default_rng(text_seed))

@@ -1,14 +1,12 @@
 """The user's own outcomes: a long table, one row per prompt and model."""
 
-import json
-import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from toolkit.datasets import files
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.pricing import PRICE_COLUMNS, read_prices
@@ -19,25 +17,10 @@ _UNKNOWN = ("", "nan", "na", "n/a", "null", "none", "<na>")
 PER_PROMPT = ("domain", "language", "group", "split")
 
 
-def _read_jsonl(path: Path) -> pd.DataFrame:
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as err:
-            raise ToolkitError(f"{path}: line {number} is no JSON object ({err.msg} at column {err.colno}).") from err
-        if not isinstance(row, dict):
-            raise ToolkitError(f"{path}: line {number} is no JSON object but {type(row).__name__}.")
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
 READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
     # As text: a prompt "NA" or "null" is a prompt, and an id 007 keeps its zeros.
     ".csv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False),
-    ".jsonl": _read_jsonl,
+    ".jsonl": lambda path: pd.DataFrame(files.read_json_rows(path)),
     ".parquet": pd.read_parquet,
 }
 
@@ -66,7 +49,12 @@ def load_table(path: Path, prices: str = "") -> Outcomes:
     Raises:
         ToolkitError: names file, row and field of the first thing that is wrong.
     """
-    rows = _read(path)
+    outcomes = from_long(_read(path), path)
+    return outcomes.reprice(read_prices(prices)) if prices else outcomes
+
+
+def from_long(rows: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> Outcomes:
+    """Long rows as Outcomes; ``path`` names them in messages, and their file names the data set."""
     _check_columns(rows, path)
     for column in ("quality", *MEASURES):
         if column in rows.columns:
@@ -81,18 +69,16 @@ def load_table(path: Path, prices: str = "") -> Outcomes:
         for column in ("quality", *MEASURES)
         if column in rows.columns
     }
-    models = pd.DataFrame(index=names, columns=list(PRICE_COLUMNS), dtype=float)
-    outcomes = Outcomes(
+    if (unseen := np.isnan(matrix["quality"]).all(axis=0)).any():
+        raise ToolkitError(f"{path}: model {names[unseen.argmax()]} has no observed quality; leave it out.")
+    return Outcomes(
         name=path.name,
         prompts=prompts,
-        models=models,
+        models=pd.DataFrame(index=names, columns=list(PRICE_COLUMNS), dtype=float),
         cost_source="measured" if np.isfinite(matrix.get("cost_usd", np.nan)).any() else "none",
-        notes=_notes(matrix, path),
+        notes=(*notes, *_notes(matrix, path)),
         **matrix,
     )
-    if not prices:
-        return outcomes
-    return outcomes.reprice(read_prices(prices))
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -118,14 +104,9 @@ def _check_columns(rows: pd.DataFrame, path: Path) -> None:
         )
 
 
-def _line(index: int, path: Path) -> str:
-    """Where a row stands in its file: CSV has a header line, the others have none."""
-    return f"line {index + 2}" if path.suffix.lower() == ".csv" else f"row {index + 1}"
-
-
-def _refuse(path: Path, index: int, column: str, expected: str, found: Any) -> None:
-    text = reprlib.repr(found.item() if isinstance(found, np.generic) else found)  # a prompt may be pages long
-    raise ToolkitError(f"{path}: {_line(index, path)}, column {column}: {expected} was expected; {text} was found.")
+def _refuse(path: Path, index: int, column: str, expected: str, found: object) -> None:
+    """Rows count from 1, a CSV's header left out: a prompt may span lines, so a line number would mislead."""
+    files.refuse(path, f"row {index + 1}", column, expected, found)
 
 
 def _numbers(rows: pd.DataFrame, column: str, path: Path) -> pd.Series:

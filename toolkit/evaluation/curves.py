@@ -13,16 +13,17 @@ from toolkit.errors import ToolkitError
 def pgr(quality: np.ndarray, weak: np.ndarray, strong: np.ndarray) -> np.ndarray:
     """Performance gap recovered: (quality - weak) / (strong - weak).
 
-    Source: Ong et al. 2024 (RouteLLM, arXiv 2406.18665), section 3.2. Same shape as ``quality``.
+    Source: Ong et al. 2024 (RouteLLM, arXiv 2406.18665), section 3.2. Same shape as ``quality``. NaN in a replicate
+    whose resampled strong model is no better than the weak one: there is nothing to recover.
 
     Raises:
-        ToolkitError: both models are equally good, so that there is no gap to recover.
+        ToolkitError: there is no gap to recover.
     """
     gap = np.asarray(strong - weak, dtype=float)
-    if np.ndim(gap) == 0 and gap == 0:
-        raise ToolkitError("PGR needs two models of different quality; both have the same mean.")
+    if np.ndim(gap) == 0 and not gap > 0:
+        raise ToolkitError("PGR needs a strong model that is better than the weak one.")
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (quality - np.asarray(weak)[..., None]) / gap[..., None]
+        return (quality - np.asarray(weak)[..., None]) / np.where(gap > 0, gap, np.nan)[..., None]
 
 
 def apgr(share: np.ndarray, quality: np.ndarray, weak: np.ndarray, strong: np.ndarray) -> np.ndarray:
@@ -63,7 +64,9 @@ def cpt(share: np.ndarray, quality: np.ndarray, weak: np.ndarray, strong: np.nda
 def cost_at_quality(cost: np.ndarray, quality: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The smallest mean cost at which the curve, or a mixture of two neighbouring points, has quality >= ``target``.
 
-    Actual cost need not grow along a curve, so every segment is searched. NaN where the target is never reached.
+    Actual cost need not grow along a curve, so every segment is searched. The point is found on the very prompts that
+    it is judged on, so the result is a hindsight figure: the luck of a hundred points makes it too small, for a random
+    router as for any other. NaN where the target is never reached.
     Shape (...); ``target`` has shape (...).
     """
     target = np.asarray(target)[..., None]

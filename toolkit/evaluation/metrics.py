@@ -42,13 +42,17 @@ METRICS: dict[str, Metric] = {
         "CPT(80%)", "share of strong calls", False, "Smallest share of strong calls that recovers 80% of the gap."
     ),
     "quality_at_half": Metric(
-        "quality at 50% strong", "quality", True, "Mean quality when half of the calls go to the strong model."
+        "quality at 50% strong",
+        "quality",
+        True,
+        "Mean quality when half of the calls go to the strong model, mixing the two neighbouring operating points.",
     ),
     "apgr_gain": Metric(
         "APGR gain",
         "PGR",
         True,
-        "APGR minus that of the best trivial baseline, paired; p by bootstrap, adjusted by Holm.",
+        "APGR minus that of the best trivial baseline, paired; p by bootstrap, adjusted by Holm over the routers that "
+        "are no trivial baselines. The opponent is the best one on the judged prompts, which is hard on the others.",
     ),
     "apgr_without_suspect": Metric(
         "APGR without suspect rows",
@@ -60,12 +64,17 @@ METRICS: dict[str, Metric] = {
         "gain at 50% strong",
         "quality",
         True,
-        "Mean quality at half strong calls minus that of the best trivial baseline, paired; p by McNemar or "
-        "permutation, adjusted by Holm.",
+        "Mean quality at half strong calls minus that of the best trivial baseline, paired; p by permutation, adjusted "
+        "by Holm.",
     ),
     "share_strong": Metric("strong calls", "share of strong calls", None, "Share of prompts sent to the strong model."),
     "quality": Metric("quality", "quality", True, "Mean quality of the chosen models' answers, 0 to 1."),
-    "cost_usd_per_1k": Metric("USD per 1,000", "USD per 1,000 prompts", False, "Actual cost of the chosen calls."),
+    "cost_usd_per_1k": Metric(
+        "USD per 1,000",
+        "USD per 1,000 prompts",
+        False,
+        "What the chosen calls cost; measured, priced or assumed as the data set says.",
+    ),
     "gap_closed": Metric(
         "oracle gap closed",
         "share",
@@ -76,14 +85,16 @@ METRICS: dict[str, Metric] = {
         "cost at equal quality",
         "ratio",
         False,
-        "Smallest actual cost on the router's curve at which it is as good as the best single model, relative to that "
-        "model's cost; empty where it never is.",
+        "Smallest cost on the router's curve at which it is as good as the best single model, relative to that model's "
+        "cost. Found in hindsight on the judged prompts, so too small by the luck of a hundred points: hold it against "
+        "the figure of random.",
     ),
     "quality_gain": Metric(
         "quality gain",
         "quality",
         True,
-        "Quality minus that of the best trivial baseline, paired; p by McNemar or permutation, adjusted by Holm.",
+        "Quality minus that of the best trivial baseline, paired; p by McNemar or permutation, adjusted by Holm over "
+        "the routers that are no trivial baselines. The opponent is the best one on the judged prompts.",
     ),
     "gain_over_share_matched": Metric(
         "gain over same shares",
@@ -109,14 +120,18 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def measured(system: str, metric: str, samples: np.ndarray, note: str = "") -> dict:
+DETAILS = ("sees", "opponent", "test", "p_holm")  # fields of a row beside the published columns
+
+
+def measured(system: str, metric: str, samples: np.ndarray, note: str = "", **details: object) -> dict:
     """One tidy row from an estimate and its replicates.
 
     Args:
         system: what was measured.
         metric: a key of ``METRICS``.
         samples: (B + 1,), the estimate first; or (1,), a figure without an interval.
+        details: of ``DETAILS``: what a router sees, whom it is compared with, by which test, the adjusted p value.
     """
     low, high = interval(samples) if len(samples) > 1 else (np.nan, np.nan)
     row = {"system": system, "metric": metric, "value": float(samples[0]), "ci_low": float(low), "ci_high": float(high)}
-    return row | {"unit": METRICS[metric].unit, "note": note}
+    return row | {"unit": METRICS[metric].unit, "note": note} | details

@@ -15,18 +15,22 @@ def measure(outcomes: Outcomes, bootstraps: int = 1000, seed: int = 0) -> pd.Dat
     counts = statistics.bootstrap_counts(seen.groups, bootstraps, seed)
     models = statistics.resampled_means(counts, seen.quality.T)
     rows = [measured(name, "mean_quality", models[:, j]) for j, name in enumerate(seen.names)]
-    if seen.cost_source != "none":
-        cost = 1000 * statistics.resampled_means(counts, seen.cost_usd.T)
-        note = f"cost {seen.cost_source}"
+    if seen.complete(costs=True).any():
+        priced = seen.subset(seen.complete(costs=True))
+        groups = pd.factorize(priced.groups)[0]
+        cost = 1000 * statistics.resampled_means(
+            statistics.bootstrap_counts(groups, bootstraps, seed), priced.cost_usd.T
+        )
+        note = f"cost {seen.cost_source}, {len(priced)} prompts"
         rows += [measured(name, "cost_usd_per_1k", cost[:, j], note) for j, name in enumerate(seen.names)]
     best = int(models[0].argmax())
     oracle = statistics.resampled_means(counts, seen.quality.max(axis=1))
     rows.append(measured("best-single-model", "best_single", models[:, best], seen.names[best]))
-    rows.append(measured("hindsight-oracle", "oracle", oracle, "sees outcomes"))
+    rows.append(measured("hindsight-oracle", "oracle", oracle, sees="outcomes"))
     if seen.expected_quality is not None:
         choice = seen.expected_quality.argmax(axis=1)
         bayes = statistics.resampled_means(counts, seen.realised(seen.quality, choice))
-        rows.append(measured("bayes-optimal", "bayes_optimal", bayes, "sees true expectation"))
+        rows.append(measured("bayes-optimal", "bayes_optimal", bayes, sees="true expectation"))
     frame = pd.DataFrame(rows).assign(n=len(seen))
     facts = {"prompts": len(outcomes), "duplicate_prompts": int(outcomes.prompts["text"].duplicated().sum())}
     plain = [measured("data", metric, np.array([value])) for metric, value in facts.items()]

@@ -22,7 +22,7 @@ class Predictions:
         split: ``test`` (upstream part) or ``cvK`` (K-fold cross-fitting: every row judged once).
         routers: by name, in the order of the tables.
         quality: predicted quality (n, m) by name; routers without scores give 1 to their choice.
-        expected_cost: (n, m) dollars, learned on the fitting rows only; None where costs are unknown.
+        expected_cost: (n, m) dollars, learned on the fitting rows only; None unless costs were asked for.
     """
 
     outcomes: Outcomes
@@ -45,24 +45,28 @@ def cross_predict(
     of the training draw.
 
     Args:
-        costs: judge only rows on which every model's cost is known as well.
+        costs: judge only rows on which every model's cost is known as well, and learn expected costs.
 
     Raises:
-        ToolkitError: no row can be judged, or costs are needed and unknown.
+        ToolkitError: no row can be judged, costs are needed and unknown, a model has no outcome in a fitting part, or
+            a router predicts anything but finite numbers, one per prompt and model.
     """
     if costs:
         outcomes.require_cost()
     plan, split = _plan(outcomes, folds, seed)
     shape = outcomes.quality.shape
     quality = {name: np.full(shape, np.nan) for name in routers}
-    expected = None if outcomes.cost_source == "none" else np.full(shape, np.nan)
+    expected = np.full(shape, np.nan) if costs else None
     for train_rows, test_rows in plan:
         train, test = outcomes.subset(train_rows), outcomes.subset(test_rows)
+        if (unseen := np.isnan(train.quality).all(axis=0)).any():
+            name = train.names[unseen.argmax()]
+            raise ToolkitError(f"{outcomes.name}: model {name} has no outcome in a fitting part; leave it out.")
         if expected is not None:
             expected[test_rows] = ExpectedCost().fit(train).predict(test.texts)
         for name, router in routers.items():
-            quality[name][test_rows] = router.clone().fit(train).predict_outcomes(test)
-    judged = np.logical_or.reduce([rows for _, rows in plan]) & outcomes.complete(costs)
+            quality[name][test_rows] = _finite(name, router.clone().fit(train).predict_outcomes(test), test)
+    judged = judged_rows(outcomes, costs)
     return Predictions(
         outcomes=_judged(outcomes, judged, split),
         split=split,
@@ -76,20 +80,38 @@ def require_comparable(outcomes: Outcomes) -> None:
     """Refuse data on which no comparison can be made, before anything is fitted.
 
     Raises:
-        ToolkitError: fewer than two models, too few prompts answered by both models of the default pair, or no
-            difference in quality between these.
+        ToolkitError: fewer than two models, too few judged prompts that all models answered, or no difference in
+            quality between the models of the default pair.
     """
     pair = outcomes.pair()
-    both = pair.complete()
-    distinct = len(np.unique(pair.groups[both]))
-    if distinct < MIN_PROMPTS:
-        raise ToolkitError(
-            f"{outcomes.name}: at least {MIN_PROMPTS} different prompts answered by both {' and '.join(pair.names)} "
-            f"were expected; found {distinct}. Systems are compared on the same prompts."
-        )
-    weak, strong = pair.observed().mean_quality()
+    for compared, costs in ((pair, False), (outcomes, outcomes.cost_source != "none")):
+        distinct = len(np.unique(compared.groups[judged_rows(compared, costs)]))
+        if distinct < MIN_PROMPTS:
+            raise ToolkitError(
+                f"{outcomes.name}: at least {MIN_PROMPTS} different prompts with outcomes (and costs, where known) of "
+                f"all of {', '.join(compared.names)} were expected; found {distinct}: systems are compared on the same "
+                f"prompts."
+            )
+    judged = pair.subset(judged_rows(pair))
+    weak, strong = judged.mean_quality()
     if not weak < strong:
-        raise ToolkitError(no_gap(pair.observed()))
+        raise ToolkitError(no_gap(judged))
+
+
+def judged_rows(outcomes: Outcomes, costs: bool = False) -> np.ndarray:
+    """Rows that a comparison judges, bool (n,): complete ones, of the test part where the source has parts."""
+    parts = outcomes.prompts["split"].to_numpy()
+    offered = parts == "test" if {"train", "test"} <= set(parts) else np.full(len(outcomes), True)
+    return offered & outcomes.complete(costs)
+
+
+def _finite(name: str, predicted: np.ndarray, test: Outcomes) -> np.ndarray:
+    if predicted.shape != test.quality.shape or not np.isfinite(predicted).all():
+        raise ToolkitError(
+            f"router {name}: finite predictions of shape {test.quality.shape} (prompts, models) were expected; found "
+            f"shape {predicted.shape} with {int((~np.isfinite(predicted)).sum())} that are not finite."
+        )
+    return predicted
 
 
 def no_gap(pair: Outcomes) -> str:

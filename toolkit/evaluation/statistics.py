@@ -6,6 +6,7 @@ from scipy import stats
 from toolkit.errors import ToolkitError
 
 LEVEL = 0.95
+_BLOCK = 128  # replicates in single precision at a time; the counts themselves are kept in 16 bits
 
 
 def bootstrap_counts(groups: np.ndarray, replicates: int, seed: int = 0) -> np.ndarray:
@@ -18,13 +19,13 @@ def bootstrap_counts(groups: np.ndarray, replicates: int, seed: int = 0) -> np.n
         groups: integer codes (n,), 0..g-1, each used.
 
     Returns:
-        float32 (replicates + 1, n); row 0 is the sample itself, all ones.
+        uint16 (replicates + 1, n); row 0 is the sample itself, all ones.
     """
     if replicates < 1:
         raise ToolkitError(f"At least 1 bootstrap replicate is needed; {replicates} was given.")
     distinct = int(groups.max()) + 1
     rng = np.random.default_rng(seed)
-    counts = np.ones((replicates + 1, len(groups)), dtype=np.float32)
+    counts = np.ones((replicates + 1, len(groups)), dtype=np.uint16)
     for replicate in range(1, replicates + 1):
         drawn = np.bincount(rng.integers(0, distinct, distinct), minlength=distinct)
         counts[replicate] = drawn[groups]
@@ -43,7 +44,9 @@ def resampled_means(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
     """
     values = np.asarray(values)
     scale = np.abs(values).max() or 1.0  # dollars of 1e-6 would lose digits in single precision
-    means = (counts @ (values / scale).astype(np.float32).T).astype(float) * scale
+    columns = (values / scale).astype(np.float32).T
+    blocks = (counts[start : start + _BLOCK].astype(np.float32) for start in range(0, len(counts), _BLOCK))
+    means = np.concatenate([block @ columns for block in blocks]).astype(float) * scale
     totals = counts.sum(axis=1, dtype=float)
     means /= totals[:, None] if means.ndim == 2 else totals
     means[0] = values.mean(axis=-1, dtype=float)
@@ -53,22 +56,23 @@ def resampled_means(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
 def interval(samples: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
     """Percentile interval over replicates 1..B (row 0 is the estimate), along axis 0.
 
-    Where more than (1 - level) / 2 of the replicates are NaN, a bound would be an invention, and both are NaN.
+    Replicates without a value stand above all others: they are those in which a level is never reached. Where they
+    reach into the upper tail a bound would be an invention, and both are NaN.
     """
     replicates = np.asarray(samples, dtype=float)[1:]
     tail = (1 - level) / 2
-    missing = np.isnan(replicates).mean(axis=0)
     filled = np.where(np.isnan(replicates), np.inf, replicates)
     with np.errstate(invalid="ignore"):
-        low, high = np.quantile(filled, [tail, 1 - tail], axis=0, method="linear")
-    return np.where(missing > tail, np.nan, low), np.where(missing > tail, np.nan, high)
+        bounds = np.quantile(filled, [tail, 1 - tail], axis=0, method="linear")
+    low, high = np.where(np.isfinite(bounds).all(axis=0), bounds, np.nan)
+    return low, high
 
 
 def bootstrap_p(differences: np.ndarray) -> float:
     """Two-sided p value of a paired bootstrap: how often the resampled difference lies across zero.
 
-    (1 + crossings) / (1 + B), doubled and capped at 1 (Davison and Hinkley 1997, section 4.4), so never 0. Row 0 of
-    ``differences`` is the estimate.
+    (1 + crossings) / (1 + B), doubled and capped at 1 (Davison and Hinkley 1997, section 4.4), so never below
+    2 / (1 + B). ``differences`` has shape (B + 1,), the estimate first.
     """
     replicates = differences[1:][~np.isnan(differences[1:])]
     crossed = min((replicates <= 0).sum(), (replicates >= 0).sum())
@@ -78,7 +82,7 @@ def bootstrap_p(differences: np.ndarray) -> float:
 def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
     """Exact McNemar test of two systems' 0/1 outcomes on the same prompts (McNemar 1947): two-sided p value.
 
-    Only prompts on which they differ count; p is binomial on those.
+    Only prompts on which they differ count; p is binomial on those. ``first`` and ``second`` have shape (n,).
     """
     wins, losses = int((first > second).sum()), int((first < second).sum())
     return 1.0 if wins + losses == 0 else float(stats.binomtest(wins, wins + losses, 0.5).pvalue)

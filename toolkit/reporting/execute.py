@@ -5,9 +5,12 @@ never runs inside the caller's process.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -101,9 +104,7 @@ def settings(source: Path) -> dict[str, Any]:
 
 def run(job: Job) -> Result:
     """Execute a job in a process of its own and wait for it, at most ``limit_s`` seconds."""
-    from time import perf_counter
-
-    start = perf_counter()
+    start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         order, answer = Path(folder) / "job.json", Path(folder) / "answer.json"
         order.write_text(json.dumps(asdict(job)), encoding="utf-8")
@@ -115,11 +116,11 @@ def run(job: Job) -> Result:
                 _, stderr = worker.communicate(timeout=job.limit_s)
             except subprocess.TimeoutExpired:
                 _end(worker)
-                return Result(perf_counter() - start, f"stopped after its limit of {job.limit_s:g} s")
+                return Result(time.perf_counter() - start, f"stopped after its limit of {job.limit_s:g} s")
             except BaseException:
                 _end(worker)
                 raise
-        seconds = perf_counter() - start
+        seconds = time.perf_counter() - start
         if not answer.is_file():
             tail = stderr.decode(errors="replace").strip()
             return Result(seconds, f"the worker died with status {worker.returncode}", tail[-4000:])
@@ -142,8 +143,23 @@ def _end(worker: subprocess.Popen) -> None:
             continue
 
 
+def _end_with(parent: int) -> None:
+    """End this worker and its kernel when the process that waits for it is gone: nobody else would stop them."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        try:
+            child.kill()
+        except psutil.NoSuchProcess:
+            continue
+    os._exit(1)
+
+
 def _work(order: Path, answer: Path) -> None:
     """The worker: papermill, and the outcome as JSON."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     import papermill
     from papermill.exceptions import PapermillExecutionError
 

@@ -47,14 +47,14 @@ class Notebook:
         return datasets.load(self.dataset).sample(self.profile.max_prompts, self.seed)
 
     def measure(self, rows: pd.DataFrame, split: str = "", **params: object) -> None:
-        """Keep measurements: system, metric, value, ci_low, ci_high, unit, n, note.
+        """Keep measurements: system, metric, value, ci_low, ci_high, unit, n, note and ``metrics.DETAILS``.
 
         Args:
             split: which prompts were judged (``cv5``, ``test``, or "" for all).
             params: what else a reader must know to repeat the figure.
         """
         kept = rows.assign(notebook=self.name, dataset=self.label, split=split, seed=self.seed, device=self.device)
-        self._parts[tables.MEASUREMENTS].append(kept.assign(params=tables.canonical(self._params | params)))
+        self._parts[tables.MEASUREMENTS].append(tables.fold(kept, self._params | params))
 
     def keep(self, comparison: Comparison, predictions: Predictions, analysis: str) -> None:
         """Keep a comparison's measurements, curves and choices under the name of the analysis (pair, cost)."""
@@ -64,8 +64,12 @@ class Notebook:
         common = {"dataset": self.label, "analysis": analysis, "seed": self.seed}
         self._parts[tables.CURVES].append(comparison.curves.assign(**common, split=predictions.split))
         hashes = tables.prompt_hashes(self.label, outcomes.prompts["prompt_id"])
-        prompt = pd.Categorical.from_codes(comparison.choices["row"], hashes)
-        self._parts[tables.CHOICES].append(comparison.choices.drop(columns="row").assign(prompt=prompt, **common))
+        row = comparison.choices["row"]
+        first = pd.Series(hashes).groupby(outcomes.groups).transform("first")  # a group is named by its first prompt
+        kept = comparison.choices.drop(columns="row").assign(
+            prompt=pd.Categorical.from_codes(row, hashes), group=pd.Categorical(first).take(row), **common
+        )
+        self._parts[tables.CHOICES].append(kept)
 
     def figure(self, figure: Figure, slug: str) -> Figure:
         """Save a figure as PNG and SVG under its slug and hand it back for display."""

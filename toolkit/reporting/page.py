@@ -1,8 +1,10 @@
 """The pages of a run: the index, a page per notebook without code, the list of runs."""
 
+import hashlib
 import html
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import PIL.Image
 
 from toolkit.reporting import present, tables
 from toolkit.reporting.execute import Result
+from toolkit.reporting.run import write_text
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("toolkit.reporting"),
@@ -22,9 +25,14 @@ _ENVIRONMENT = jinja2.Environment(
 )
 
 
-def slug(label: str) -> str:
-    """A data set's label as part of a folder's name."""
-    return re.sub(r"[^A-Za-z0-9._]+", "-", label).strip("-.").lower()[:60]
+def slugs(labels: Iterable[str]) -> dict[str, str]:
+    """Labels of data sets as parts of folder names, no two alike: where letters do not tell them apart, a hash does."""
+    plain = {label: re.sub(r"[^A-Za-z0-9._]+", "-", label).strip("-.").lower()[:60] for label in labels}
+    named = {}
+    for label, slug in plain.items():
+        clear = list(plain.values()).count(slug) == 1 and re.search(r"[a-z0-9]", slug.partition(".")[0])
+        named[label] = slug if clear else f"{slug}-{hashlib.sha256(label.encode()).hexdigest()[:6]}".lstrip("-")
+    return named
 
 
 def write_notebook(folder: Path, executed: str, title: str, result: Result) -> Path:
@@ -39,10 +47,12 @@ def write_notebook(folder: Path, executed: str, title: str, result: Result) -> P
             template_name="basic", exclude_input=True, exclude_output_prompt=True, exclude_input_prompt=True
         )
         body, _ = exporter.from_notebook_node(notebook)
-    target = folder / "notebook.html"
-    target.write_text(
-        _ENVIRONMENT.get_template("notebook.html").render(title=title, body=body, result=result), encoding="utf-8"
-    )
+    return _write(folder / "notebook.html", "notebook.html", title=title, body=body, result=result)
+
+
+def _write(target: Path, template: str, **content: Any) -> Path:
+    """Render a template so that a reader sees the old page or the whole new one."""
+    write_text(target, _ENVIRONMENT.get_template(template).render(**content))
     return target
 
 
@@ -60,23 +70,23 @@ def write_index(
     sections = [
         _section(folder, name, facts, described, measurements, notes[name]) for name, facts in described["data"].items()
     ]
-    text = _ENVIRONMENT.get_template("index.html").render(
-        run=folder.name, described=described, sections=sections, glossary=shown, tables=list(tables.COLUMNS)
+    return _write(
+        folder / "index.html",
+        "index.html",
+        run=folder.name,
+        described=described,
+        sections=sections,
+        glossary=shown,
+        tables=list(tables.COLUMNS),
     )
-    target = folder / "index.html"
-    target.write_text(text, encoding="utf-8")
-    return target
 
 
 def _section(
     folder: Path, name: str, facts: dict, described: dict, measurements: pd.DataFrame, notes: tuple[str, ...]
 ) -> dict[str, Any]:
     """What the front page shows of one data set."""
-    rows = measurements[measurements["dataset"] == name]
-    analysis = (
-        rows["params"].map(lambda text: json.loads(text).get("analysis", "")) if len(rows) else pd.Series(dtype=str)
-    )
-    pair, cost = rows[analysis.isin(["pair", "without_suspect"])], rows[analysis == "cost"]
+    rows = tables.unfold(measurements[measurements["dataset"] == name])
+    pair, cost = rows[rows["analysis"].isin(["pair", "without_suspect"])], rows[rows["analysis"] == "cost"]
     blocks = [
         _block(
             "Two models: share of strong calls", _pair_text(pair), pair, [present.PAIR_METRICS, present.RULE_METRICS]
@@ -119,7 +129,8 @@ def _block(title: str, text: str, rows: pd.DataFrame, metric_sets: list[tuple[st
     wides = [wide for metrics in metric_sets if not (wide := present.wide(rows, metrics)).empty]
     if not wides:
         return None
-    text = f"{text} {rows['n'].iloc[0]:,} prompts judged."
+    told = "; ".join(note for note in rows["note"].unique() if note)
+    text = f"{text} {rows['n'].max():,} prompts judged." + (f" Mind: {told}." if told else "")
     return {"title": title, "text": text, "tables": [as_html(wide) for wide in wides]}
 
 
@@ -150,6 +161,4 @@ def write_runs(root: Path) -> Path:
                 "manifest": json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else None,
             }
         )
-    target = root / "index.html"
-    target.write_text(_ENVIRONMENT.get_template("runs.html").render(runs=runs), encoding="utf-8")
-    return target
+    return _write(root / "index.html", "runs.html", runs=runs)

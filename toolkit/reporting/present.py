@@ -10,6 +10,7 @@ from toolkit.outcomes import Outcomes
 
 PAIR_METRICS = ("apgr", "apgr_gain", "cpt50", "cpt80", "quality_at_half", "apgr_without_suspect")
 RULE_METRICS = ("quality", "share_strong")
+_THRESHOLDS = ("cpt50", "cpt80", "cost_at_equal_quality")
 COST_METRICS = (
     "quality",
     "quality_gain",
@@ -37,63 +38,49 @@ def figure_texts(values: Sequence[float], unit: str = "") -> list[str]:
 def estimate(row: pd.Series) -> str:
     """``value [low, high]``; a gain carries its sign, and a star where its adjusted p value is below .05."""
     if not math.isfinite(row["value"]):
-        return "never reached"
+        return "never reached" if row["metric"] in _THRESHOLDS else "–"
     value, low, high = figure_texts([row["value"], row["ci_low"], row["ci_high"]], row["unit"])
     gain = row["metric"].endswith("_gain") or row["metric"].startswith("gain_")
     text = ("+" if gain and row["value"] > 0 else "") + value
     if math.isfinite(row["ci_low"]) and row["ci_low"] != row["ci_high"]:
         text += f" [{low}, {high}]"
-    p = adjusted_p(row["note"])
-    return text + (" *" if p is not None and p < 0.05 else "")
+    return text + (" *" if row.get("p_holm", math.nan) < 0.05 else "")
 
 
-def adjusted_p(note: str) -> float | None:
-    """The Holm-adjusted p value that a note states, or None."""
-    _, found, tail = note.partition("Holm p = ")
-    return float(tail.split(";")[0]) if found else None
-
-
-def wide(measurements: pd.DataFrame, metrics: tuple[str, ...], sort: str = "") -> pd.DataFrame:
+def wide(measurements: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
     """Systems as rows, metrics as columns, every cell an estimate with its interval.
 
     Args:
         measurements: tidy rows of one data set and analysis.
-        metrics: columns, left to right; a system with none of them is left out.
-        sort: metric to sort by, best first; default the first one.
+        metrics: columns, left to right, rows sorted by the first; a system with none of them is left out.
     """
     rows = measurements[measurements["metric"].isin(metrics)]
     if rows.empty:
         return pd.DataFrame()
     metrics = tuple(name for name in metrics if name in set(rows["metric"]))
-    sort = sort or metrics[0]
     cells = rows.assign(cell=rows.apply(estimate, axis=1))
     table = cells.pivot(index="system", columns="metric", values="cell").reindex(columns=list(metrics)).fillna("–")
-    key = rows[rows["metric"] == sort].set_index("system")["value"]
-    order = key.sort_values(ascending=not METRICS[sort].higher_is_better).index
+    key = rows[rows["metric"] == metrics[0]].set_index("system")["value"]
+    order = key.sort_values(ascending=not METRICS[metrics[0]].higher_is_better).index
     order = [*order, *(name for name in table.index if name not in order)]
-    sees = rows.drop_duplicates("system").set_index("system")["note"].map(_sees)
     table = table.loc[order].rename(columns={name: METRICS[name].label for name in metrics})
-    if sees.any():
+    if "sees" in rows.columns and rows["sees"].notna().any():
+        sees = rows.drop_duplicates("system").set_index("system")["sees"].fillna("")
         table.insert(0, "sees", sees.loc[order])
     return table.rename_axis(columns=None)
 
 
-def _sees(note: str) -> str:
-    """What a router reads, from the head of its note."""
-    head = note.split(";")[0]
-    return head.removeprefix("sees ") if head.startswith("sees ") else ""
-
-
 def conclusion(measurements: pd.DataFrame, metric: str, gain: str, what: str) -> str:
     """One sentence: the best router that sees text only, and whether it beats the best trivial baseline."""
-    text_only = measurements[measurements["note"].map(_sees).isin(["text", "nothing"])]
+    if measurements.empty:
+        return ""
+    text_only = measurements[measurements["sees"].isin(["text", "nothing"])]
     values = text_only[text_only["metric"] == metric].set_index("system")
-    gains = text_only[text_only["metric"] == gain].set_index("system")
+    gains = text_only[(text_only["metric"] == gain) & text_only["p_holm"].notna()].set_index("system")
     if gains.empty:
         return ""
     row = gains.loc[gains["value"].idxmax()]
-    p = adjusted_p(row["note"])
-    opponent = row["note"].split("against ")[1].split(";")[0]
+    opponent, p = row["opponent"], row["p_holm"]
     if row["value"] <= 0:
         return (
             f"No router that reads text only is better than {opponent}, the best trivial baseline: "

@@ -75,19 +75,21 @@ def make(
     sources = _by_label(names)
     loaded = {label: datasets.load(name) for label, name in sources.items()}
     for outcomes in loaded.values():
-        require_comparable(outcomes)
+        require_comparable(outcomes.sample(profiles.get(profile).max_prompts, seed))
     resolved = hardware.resolve_device(device)
     if device == "auto":
         tell(f"device: {resolved}" + (" (no CUDA device was found)" if resolved == "cpu" else ""))
     parts = _plan(notebooks or paths.notebooks_dir(), sources)
     config = _config(loaded, parts, resolved, profile, seed)
-    slug = page.slug(next(iter(sources))) + (f"+{len(sources) - 1}" if len(sources) > 1 else "") + f"-{profile}"
+    slug = (
+        next(iter(page.slugs(sources).values())) + (f"+{len(sources) - 1}" if len(sources) > 1 else "") + f"-{profile}"
+    )
     run = RunFolder.open((out or paths.reports_dir()).resolve(), slug, config)
     try:
         if run.resumed:
             tell(f"resuming {run.path.name}")
         failures, timings = _execute_all(run, parts, config, tell)
-        gathered = tables.gather([run.path / part.folder for part in parts], run.path)
+        gathered = tables.gather([run.path / part.folder for part in parts if part.folder not in failures], run.path)
         described = _describe(config, loaded, parts, started, timings, failures)
         index = page.write_index(run.path, described, gathered, {name: o.notes for name, o in loaded.items()})
         if not failures:
@@ -102,10 +104,7 @@ def _by_label(names: Sequence[str]) -> dict[str, str]:
     """Label -> name; relative paths made absolute, since kernels run in other folders."""
     sources: dict[str, str] = {}
     for name in names:
-        base, mark, query = name.partition("?")
-        path = Path(base).expanduser()
-        absolute = f"{path.resolve()}{mark}{query}" if path.is_file() else name
-        label = datasets.label(name)
+        absolute, label = datasets.absolute(name), datasets.label(name)
         if sources.setdefault(label, absolute) != absolute:
             raise ToolkitError(f"Two tables are called {label}; rename one, since a report tells them apart by name.")
     if not sources:
@@ -118,12 +117,12 @@ def _plan(folder: Path, sources: dict[str, str]) -> list[Part]:
     notebooks = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not notebooks:
         raise ToolkitError(f"{folder}: notebooks named NN_verb_topic.ipynb were expected; none was found.")
-    parts = []
+    parts, slugs = [], page.slugs(sources)
     for source in notebooks:
         declared = execute.settings(source)
         once = declared["runs"] == "once"
         for label, name in list(sources.items())[: 1 if once else None]:
-            where = source.stem if once else f"{source.stem}--{page.slug(label)}"
+            where = source.stem if once else f"{source.stem}--{slugs[label]}"
             parts.append(Part(source, name, label, where, float(declared["limit_s"]), tuple(declared["front"])))
     return parts
 
@@ -134,6 +133,7 @@ def _config(loaded: dict[str, Outcomes], parts: list[Part], device: str, profile
         "data": {name: outcomes.sha256 for name, outcomes in loaded.items()},
         "device": device,
         "notebooks": {part.notebook.name: sha256(part.notebook) for part in parts},
+        "packages": package_versions(),
         "profile": profile,
         "seed": seed,
         "sources": code_version(Path(paths.__file__).parent)["sources_sha256"],

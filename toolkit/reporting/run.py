@@ -52,8 +52,12 @@ class RunFolder:
             if (path / MANIFEST).exists() or not (path / CONFIG).is_file():
                 continue
             lock = _try_lock(path)
-            if lock is not None:
-                return cls(path, True, lock)
+            if lock is None:
+                continue
+            if (path / MANIFEST).exists():  # its owner finished while we looked
+                lock.release()
+                continue
+            return cls(path, True, lock)
         while True:
             path = root / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{slug}-{key}"
             try:
@@ -61,6 +65,8 @@ class RunFolder:
                 break
             except FileExistsError:  # a twin started within this second
                 time.sleep(1)
+            except OSError as err:
+                raise _unwritable(root, err) from err
         lock = _try_lock(path)
         if lock is None:
             raise ToolkitError(f"{path}: another process took the new run's folder; call again.")
@@ -76,16 +82,19 @@ class RunFolder:
         write_json(self.path / MANIFEST, {"schema_version": SCHEMA_VERSION, **manifest, "files": hashes})
 
     def release(self) -> None:
-        """Let others resume or read."""
+        """Let others resume or read. The lock file stays: removing it would let two processes lock two files."""
         self._lock.release()
-        (self.path / _LOCK).unlink(missing_ok=True)
 
 
 def _make(root: Path) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise ToolkitError(f"--out {root}: a folder that can be written was expected ({err.strerror}).") from err
+        raise _unwritable(root, err) from err
+
+
+def _unwritable(root: Path, err: OSError) -> ToolkitError:
+    return ToolkitError(f"--out {root}: a folder that can be written was expected ({err.strerror}).")
 
 
 def _try_lock(path: Path) -> FileLock | None:
@@ -97,11 +106,16 @@ def _try_lock(path: Path) -> FileLock | None:
     return lock
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON so that a reader sees the old file or the whole new one."""
+def write_text(path: Path, content: str) -> None:
+    """Write a file so that a reader sees the old one or the whole new one."""
     part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.write_text(content, encoding="utf-8")
     part.replace(path)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write JSON, sorted and atomically."""
+    write_text(path, json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def sha256(path: Path) -> str:

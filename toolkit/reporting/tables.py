@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.errors import ToolkitError
+from toolkit.evaluation.metrics import DETAILS
 
 MEASUREMENTS = "measurements.csv"
 CHOICES = "choices.parquet"
@@ -25,6 +26,7 @@ COLUMNS = {
     CHOICES: [
         *(
             "prompt",
+            "group",
             "dataset",
             "analysis",
             "system",
@@ -46,6 +48,19 @@ COLUMNS = {
 def canonical(value: Mapping[str, Any]) -> str:
     """JSON with sorted keys and no spaces, so that equal parameters are equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def fold(rows: pd.DataFrame, params: Mapping[str, Any]) -> pd.DataFrame:
+    """Rows with ``metrics.DETAILS`` as columns -> the published columns, the details in ``params``."""
+    details = [name for name in DETAILS if name in rows.columns]
+    own = [{k: v for k, v in row.items() if pd.notna(v)} for row in rows[details].to_dict("records")]
+    return rows.drop(columns=details).assign(params=[canonical({**params, **row}) for row in own])
+
+
+def unfold(rows: pd.DataFrame) -> pd.DataFrame:
+    """The published columns -> with ``analysis`` and ``metrics.DETAILS`` of ``params`` as columns (NaN = not given)."""
+    given = [json.loads(text) for text in rows["params"]]
+    return rows.assign(**{name: [row.get(name, np.nan) for row in given] for name in ("analysis", *DETAILS)})
 
 
 def prompt_hashes(dataset: str, prompt_ids: Iterable[str]) -> np.ndarray:

@@ -38,9 +38,13 @@ def baselines(outcomes: Outcomes) -> dict[str, Router]:
 
     A pair has its single models as always-weak and always-strong; a larger pool has each of them under its own name.
     """
-    pair = len(outcomes.names) == 2
-    routers: dict[str, Router] = {} if pair else {name: SingleModel(name) for name in outcomes.names}
-    impossible = {"cheapest"} if pair else {"always-strong", "always-weak"}
+    if len(outcomes.names) == 2:
+        by_quality = [outcomes.names[column] for column in outcomes.mean_quality().argsort(kind="stable")]
+        names = dict(zip(("always-weak", "always-strong"), by_quality, strict=True))
+    else:  # a model may be called as a baseline is
+        names = {f"{name} (model)" if name in ROUTERS else name: name for name in outcomes.names}
+    routers: dict[str, Router] = {label: SingleModel(name) for label, name in names.items()}
+    impossible = {"always-strong", "always-weak"} | ({"cheapest"} if len(names) == 2 else set())
     if outcomes.cost_source == "none":
         impossible.add("cheapest")
     if outcomes.prompts["domain"].nunique() < 2:

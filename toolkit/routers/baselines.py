@@ -7,7 +7,7 @@ import pandas as pd
 
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
-from toolkit.pricing import token_counts
+from toolkit.pricing import LENGTH_BORDERS, token_counts
 from toolkit.routers.base import Router
 
 
@@ -121,7 +121,7 @@ class TokenLengthRule(Router):
 
     trivial = True
 
-    def __init__(self, borders: tuple[int, int] = (100, 500)):
+    def __init__(self, borders: tuple[int, int] = LENGTH_BORDERS):
         self.borders = borders
 
     def _fit(self, train: Outcomes) -> None:

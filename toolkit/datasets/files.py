@@ -1,0 +1,86 @@
+"""Reading what others wrote: whatever is wrong is told by file, row and field."""
+
+import json
+import reprlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from toolkit.errors import ToolkitError
+
+
+def refuse(path: Path, where: str, field: str, expected: str, found: Any) -> None:
+    """Raise the one sentence that a malformed file deserves; a long value is cut."""
+    text = reprlib.repr(found.item() if isinstance(found, np.generic) else found)
+    raise ToolkitError(f"{path}: {where}, field {field}: {expected} was expected; {text} was found.")
+
+
+def read_csv(path: Path, columns: Iterable[str]) -> pd.DataFrame:
+    """A CSV with at least these columns."""
+    try:
+        rows = pd.read_csv(path)
+    except (ValueError, OSError, pd.errors.ParserError) as err:
+        raise ToolkitError(f"{path}: a CSV table was expected and could not be read ({err}).") from err
+    for column in columns:
+        if column not in rows.columns:
+            raise ToolkitError(
+                f"{path}: the column {column!r} was expected; found {', '.join(map(str, rows.columns))}."
+            )
+    return rows
+
+
+def read_json_rows(path: Path) -> list[dict[str, Any]]:
+    """Objects of a JSON list or of JSON lines, whichever the file holds."""
+    text = path.read_text(encoding="utf-8")
+    if text.lstrip().startswith("["):
+        try:
+            rows = json.loads(text)
+        except json.JSONDecodeError as err:
+            raise ToolkitError(f"{path}: line {err.lineno} is no JSON ({err.msg} at column {err.colno}).") from err
+        for number, row in enumerate(rows, start=1):
+            if not isinstance(row, dict):
+                raise ToolkitError(f"{path}: row {number} is no JSON object but {type(row).__name__}.")
+        return rows
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):  # other line breaks may stand inside a JSON string
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as err:
+            raise ToolkitError(f"{path}: line {number} is no JSON object ({err.msg} at column {err.colno}).") from err
+        if not isinstance(row, dict):
+            raise ToolkitError(f"{path}: line {number} is no JSON object but {type(row).__name__}.")
+        rows.append(row)
+    return rows
+
+
+def take(row: Mapping[str, Any], field: str, kind: type | tuple[type, ...], path: Path, number: int) -> Any:
+    """``row[field]`` if it is of the kind; else the file, row and field are named. ``number`` counts from 1."""
+    value = row.get(field)
+    if not isinstance(value, kind) or (isinstance(value, bool) and bool not in np.atleast_1d(kind)):
+        names = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
+        refuse(path, f"row {number}", field, names, value)
+    return value
+
+
+def scores(rows: list[dict[str, Any]], path: Path, upper: float = 1.0) -> pd.DataFrame:
+    """The ``scores`` objects of {question, scores} rows as a frame, one column a model, in the first row's order.
+
+    Upstream lists the models in another order in some files, so they are matched by name.
+    """
+    names = list(take(rows[0], "scores", dict, path, 1)) if rows else []
+    table = np.empty((len(rows), len(names)))
+    for number, row in enumerate(rows, start=1):
+        given = take(row, "scores", dict, path, number)
+        if given.keys() != set(names):
+            refuse(path, f"row {number}", "scores", f"the models {', '.join(names)}", ", ".join(given))
+        for column, name in enumerate(names):
+            value = take(given, name, (int, float), path, number)
+            if not 0 <= value <= upper:
+                refuse(path, f"row {number}", f"scores.{name}", f"a number in [0, {upper:g}]", value)
+            table[number - 1, column] = value
+    return pd.DataFrame(table, columns=names)

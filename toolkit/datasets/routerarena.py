@@ -1,0 +1,113 @@
+"""RouterArena's files: prediction files (a JSON list) and cached results (JSON lines), one or several, as one Outcomes.
+
+Source: Lu et al. 2025, RouterArena, arXiv 2510.00202; RouteWorks/RouterArena at commit 4714a9a. A prediction file holds
+one router's choice per query, and where it was judged for optimality other models' answers too; a cached-results file
+holds one model's answers. Any model name is accepted.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from toolkit.datasets import files
+from toolkit.datasets.table import from_long
+from toolkit.errors import ToolkitError
+from toolkit.outcomes import Outcomes
+
+SUFFIXES = (".json", ".jsonl")
+
+
+def load_file(path: Path) -> Outcomes:
+    """One file, or all files of a folder.
+
+    An answer that was not judged is unobserved. Where two files judge one model on one query differently, the first
+    counts and a note says how often.
+
+    Raises:
+        ToolkitError: names file, row and field of the first thing that is wrong.
+    """
+    sources = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix in SUFFIXES)
+    if not sources:
+        raise ToolkitError(f"{path}: files in {' or '.join(SUFFIXES)} were expected; the folder has none.")
+    rows = pd.DataFrame([answer for source in sources for answer in _answers(source)])
+    if rows.empty:
+        raise ToolkitError(f"{path}: at least one prediction or cached result was expected; found none.")
+    rows["prompt"] = rows.groupby("prompt_id")["prompt"].transform("first")
+    rows["order"] = range(len(rows))
+    judged_first = rows.sort_values("quality", key=lambda quality: quality.isna(), kind="stable")
+    kept = judged_first.drop_duplicates(["prompt_id", "model"]).sort_values("order").drop(columns="order")
+    judged = rows.groupby(["prompt_id", "model"])["quality"]
+    differing = int((judged.min() < judged.max()).sum())
+    notes = [f"{differing} answers are judged differently in two files; the first counts."] if differing else []
+    return from_long(kept.reset_index(drop=True), path, notes=notes)
+
+
+def _answers(path: Path) -> Iterator[dict[str, Any]]:
+    """Long rows of one file."""
+    for number, row in enumerate(files.read_json_rows(path), start=1):
+        yield _cached(row, path, number) if "llm_selected" in row else _prediction(row, path, number)
+
+
+def _prediction(row: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
+    key = "global index" if "global index" in row else "global_index"
+    result = row.get("generated_result") or {}
+    if not isinstance(result, dict):
+        files.refuse(path, f"row {number}", "generated_result", "an object or null", result)
+    return {
+        "prompt_id": str(files.take(row, key, (str, int), path, number)),
+        "prompt": files.take(row, "prompt", str, path, number),
+        "model": files.take(row, "prediction", str, path, number),
+        "quality": _number(row, "accuracy", path, number, 1.0),
+        "cost_usd": _number(row, "cost", path, number),
+        **_tokens(result, path, number),
+        "domain": _domain(row[key]),
+    }
+
+
+def _cached(row: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
+    judged = row.get("evaluation_result") or {}
+    if isinstance(judged, str):
+        try:
+            judged = ast.literal_eval(judged)
+        except (ValueError, SyntaxError):
+            files.refuse(path, f"row {number}", "evaluation_result", "an object or a Python literal of one", judged)
+    if not isinstance(judged, dict):
+        files.refuse(path, f"row {number}", "evaluation_result", "an object", judged)
+    return {
+        "prompt_id": str(files.take(row, "global_index", (str, int), path, number)),
+        "prompt": files.take(row, "question", str, path, number),
+        "model": files.take(row, "llm_selected", str, path, number),
+        "quality": _number(judged, "score", path, number, 1.0),
+        "cost_usd": _number(judged, "inference_cost", path, number),
+        **_tokens(row, path, number),
+        "domain": _domain(row["global_index"]),
+    }
+
+
+def _tokens(row: dict[str, Any], path: Path, number: int) -> dict[str, float]:
+    usage = row.get("token_usage") or {}
+    if isinstance(usage, str):
+        try:
+            usage = ast.literal_eval(usage)
+        except (ValueError, SyntaxError):
+            files.refuse(path, f"row {number}", "token_usage", "an object or a Python literal of one", usage)
+    return {name: _number(usage, name, path, number) for name in ("input_tokens", "output_tokens")}
+
+
+def _number(row: dict[str, Any], field: str, path: Path, number: int, upper: float = float("inf")) -> float:
+    value = row.get(field)
+    if value is None:
+        return float("nan")
+    if isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, int | float) or not 0 <= value <= upper:
+        files.refuse(path, f"row {number}", field, f"a number in [0, {upper:g}] or null", value)
+    return float(value)
+
+
+def _domain(index: object) -> str:
+    """``MMLUPro_physics_17`` belongs to ``MMLUPro_physics``; a bare number to no domain."""
+    return str(index).rpartition("_")[0]
