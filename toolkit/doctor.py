@@ -81,7 +81,7 @@ def _mirror() -> Iterator[Finding]:
         yield Finding("data mirror", f"{mirror} is no folder", "point TOOLKIT_DATA_MIRROR at the mirror, or unset it")
         return
     for name, entry in CATALOGUE.items():
-        files = registry.names(entry.files) if entry.files else []
+        files = entry.file_names()
         at_hand = [file for file in files if registry.where(file) == "mirror"]
         if not files:
             continue

@@ -35,7 +35,7 @@ def test_loading_twice_gives_the_same_data(upstream, name):
 @pytest.mark.parametrize("name", [name for name in NAMES if CATALOGUE[name].files])
 def test_megabytes_are_those_of_the_files(upstream, name):
     upstream(name)
-    size = sum(registry.fetch(file).stat().st_size for file in registry.names(CATALOGUE[name].files)) / 1e6
+    size = sum(registry.fetch(file).stat().st_size for file in CATALOGUE[name].file_names()) / 1e6
     assert size == pytest.approx(CATALOGUE[name].megabytes, abs=0.06)
 
 

@@ -1,14 +1,21 @@
 """Data sets: every source, however odd upstream, becomes one ``Outcomes``."""
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from toolkit.datasets import table
+from toolkit.datasets import routerarena, routerbench, table
 from toolkit.datasets.catalogue import CATALOGUE
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
+
+# Files of a user's own in a benchmark's format, named FORMAT/PATH.
+FORMATS: dict[str, Callable[[Path], Outcomes]] = {
+    "routerarena": routerarena.load_file,
+    "routerbench": routerbench.load_file,
+}
 
 __all__ = ["absolute", "label", "load"]
 
@@ -17,22 +24,26 @@ def load(name: str, **options: Any) -> Outcomes:
     """A data set by name, or the user's own table by path.
 
     Args:
-        name: a name of ``python -m toolkit data``, or the path of a CSV, JSONL or Parquet table. Options may stand
-            behind a question mark, as a report's parameter needs them: ``synthetic?models=40&prompts=5000``.
+        name: a name of ``python -m toolkit data``, the path of a CSV, JSONL or Parquet table, or a file in a
+            benchmark's own format, such as ``routerarena/FILE.json`` or ``routerbench/FILE.parquet``. Options may stand behind a
+            question mark, as a report's parameter needs them: ``synthetic?models=40&prompts=5000``.
         options: the same options as keywords; they win over those in the name.
 
     Raises:
         ToolkitError: unknown name or option, or a file that is missing, changed or malformed.
     """
     base, _, query = name.partition("?")
+    family, path = _own_format(base)
     if base in CATALOGUE:
         loader = CATALOGUE[base].load
+    elif family:
+        return _options_refused(base, query, options) or FORMATS[family](path)
     elif Path(base).suffix.lower() in table.READERS or Path(base).exists():
         loader = table.loader(Path(base).expanduser())
     else:
         raise ToolkitError(
-            f"No data set {base!r}; there are {', '.join(CATALOGUE)}, and any path that ends in "
-            f"{', '.join(table.READERS)}."
+            f"No data set {base!r}; there are {', '.join(CATALOGUE)}, any path that ends in "
+            f"{', '.join(table.READERS)}, and {' and '.join(f'{name}/FILE' for name in FORMATS)}."
         )
     given = dict(parse_qsl(query, keep_blank_values=True)) | options
     return loader(**_typed(loader, given, base))
@@ -44,10 +55,23 @@ def label(name: str) -> str:
     return f"{base if base in CATALOGUE else Path(base).name}{mark}{query}"
 
 
+def _own_format(base: str) -> tuple[str, Path]:
+    """The format and the path of a name such as ``routerarena/FILE``; ("", ...) where it is none."""
+    family, mark, rest = base.partition("/")
+    path = Path(rest).expanduser()
+    return (family, path) if mark and family in FORMATS and base not in CATALOGUE and path.exists() else ("", path)
+
+
+def _options_refused(base: str, query: str, options: dict[str, Any]) -> None:
+    if query or options:
+        raise ToolkitError(f"{base}: files in a benchmark's own format take no options; {query or options} was given.")
+
+
 def absolute(name: str) -> str:
     """A name whose relative paths, of the table or in its options, are made absolute."""
     base, mark, query = name.partition("?")
-    base = base if base in CATALOGUE else _resolved(base)
+    family, path = _own_format(base)
+    base = base if base in CATALOGUE else f"{family}/{path.resolve()}" if family else _resolved(base)
     options = [(key, _resolved(value)) for key, value in parse_qsl(query, keep_blank_values=True)]
     return base + mark + urlencode(options, safe="/:~", quote_via=quote)
 

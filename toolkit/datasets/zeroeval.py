@@ -8,6 +8,7 @@ from data/models.csv, and reasoning that a model did not show is invisible to bo
 import ast
 import json
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,7 @@ def _same_literal(answer: str | None, reference: str) -> bool:
     if answer.strip() in (reference, repr(reference), reference.strip("'\"")):
         return True
     try:
-        return bool(ast.literal_eval(answer) == ast.literal_eval(reference))
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):  # answers such as 3if
+            return bool(ast.literal_eval(answer) == ast.literal_eval(reference))
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return False
