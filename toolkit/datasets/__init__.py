@@ -25,8 +25,8 @@ def load(name: str, **options: Any) -> Outcomes:
 
     Args:
         name: a name of ``python -m toolkit data``, the path of a CSV, JSONL or Parquet table, or a file in a
-            benchmark's own format, such as ``routerarena/FILE.json`` or ``routerbench/FILE.parquet``. Options may stand behind a
-            question mark, as a report's parameter needs them: ``synthetic?models=40&prompts=5000``.
+            benchmark's own format, such as ``routerarena/FILE.json`` or ``routerbench/FILE.parquet``. Options may
+            stand behind a question mark, as a report's parameter needs them: ``synthetic?models=40&prompts=5000``.
         options: the same options as keywords; they win over those in the name.
 
     Raises:
