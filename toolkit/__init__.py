@@ -12,11 +12,22 @@ _HOMES = {
     "Outcomes": "toolkit.outcomes",
     "ToolkitError": "toolkit.errors",
     "load": "toolkit.datasets",
+    "load_router": "toolkit.routers.persistence",
+    "save_router": "toolkit.routers.persistence",
     "compare_on_cost": "toolkit.evaluation.leaderboard",
     "compare_pair": "toolkit.evaluation.leaderboard",
 }
 
-__all__ = ["Outcomes", "ToolkitError", "__version__", "compare_on_cost", "compare_pair", "load"]
+__all__ = [
+    "Outcomes",
+    "ToolkitError",
+    "__version__",
+    "compare_on_cost",
+    "compare_pair",
+    "load",
+    "load_router",
+    "save_router",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ToolkitError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on where this one stopped.", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,6 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--seed", type=int, default=0, help="of folds and resampling (default: %(default)s)")
     report.add_argument("--out", type=Path, metavar="DIR", help="folder of runs (default: reports/)")
     report.set_defaults(run=_report)
+    report.add_argument(
+        "--only", action="append", metavar="NN", help="only the notebooks whose names start so; repeatable"
+    )
+
+    arena = commands.add_parser("arena", help="write a prediction file in RouterArena's format from a saved router")
+    arena.add_argument("router", type=Path, help="folder written by toolkit.save_router")
+    arena.add_argument("--queries", type=Path, required=True, metavar="FILE", help="RouterArena's dataset file (JSON)")
+    arena.add_argument("--out", type=Path, required=True, metavar="FILE", help="prediction file to write (JSON)")
+    arena.set_defaults(run=_arena)
     return parser
 
 
@@ -89,9 +101,32 @@ def _report(options: argparse.Namespace) -> int:
         profile=options.profile,
         seed=options.seed,
         out=options.out,
+        only=options.only or [],
         tell=partial(print, flush=True),
     )
     if made.failures:
         print(f"{len(made.failures)} part(s) failed; the same command goes on where this one stopped.", file=sys.stderr)
     print(made.index)
     return 1 if made.failures else 0
+
+
+def _arena(options: argparse.Namespace) -> int:
+    import json
+
+    from toolkit.datasets import routerarena
+    from toolkit.reporting.run import write_text
+    from toolkit.routers.persistence import load_router
+
+    router = load_router(options.router)
+    if router.uses_metadata:
+        raise ToolkitError(f"{type(router).__name__} reads metadata, and RouterArena gives prompts only.")
+    queries = routerarena.read_queries(options.queries)
+    chosen = router.choose([prompt for _, prompt in queries])
+    predictions = routerarena.prediction_file(queries, [router.models_[column] for column in chosen])
+    try:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        write_text(options.out, json.dumps(predictions, indent=1, ensure_ascii=False) + "\n")
+    except OSError as err:
+        raise ToolkitError(f"--out {options.out}: a file that can be written was expected ({err.strerror}).") from err
+    print(f"{len(predictions)} predictions: {options.out}")
+    return 0

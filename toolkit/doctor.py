@@ -80,10 +80,12 @@ def _mirror() -> Iterator[Finding]:
     if not mirror.is_dir():
         yield Finding("data mirror", f"{mirror} is no folder", "point TOOLKIT_DATA_MIRROR at the mirror, or unset it")
         return
+    held = 0
     for name, entry in CATALOGUE.items():
         files = entry.file_names()
         at_hand = [file for file in files if registry.where(file) == "mirror"]
-        if not files:
+        held += len(at_hand)
+        if not at_hand:
             continue
         try:
             for file in at_hand:
@@ -91,7 +93,11 @@ def _mirror() -> Iterator[Finding]:
         except ToolkitError as err:
             yield Finding(f"mirror {name}", str(err), "restore the file in the mirror, or unset TOOLKIT_DATA_MIRROR")
             continue
-        yield Finding(f"mirror {name}", f"{len(at_hand)} of {len(files)} files, hashes right")
+        lacks = f"copy the other {len(files) - len(at_hand)} into the mirror" if len(at_hand) < len(files) else ""
+        yield Finding(f"mirror {name}", f"{len(at_hand)} of {len(files)} files, hashes right", lacks)
+    if not held:
+        remedy = "lay it out as data/registry.txt says, or unset TOOLKIT_DATA_MIRROR"
+        yield Finding("data mirror", f"{mirror} holds none of the registered files", remedy)
 
 
 def _reports() -> Finding:

@@ -1,6 +1,7 @@
 """One function per kind of figure. They know frames, not routers, and every one names its axes and its data."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib as mpl
@@ -103,6 +104,35 @@ def cost_curves(
     if (scaled[axis] > 0).all():  # a free model has no place on a log scale
         axes.set(xlabel=f"{axes.get_xlabel()}, log scale", xscale="log")
         _log_ticks(axes)
+    return _with_legend(figure, axes)
+
+
+def front(points: pd.DataFrame, title: str, source: str, note: str = "") -> Figure:
+    """Single models and the oracle in the plane of cost and quality, with the zero router's hull.
+
+    Args:
+        points: system, cost_usd, quality, on_hull (see ``evaluation.overview.front``).
+        source: where the costs come from; written on the axis.
+    """
+    figure, axes = _canvas(title, note)
+    points = points.assign(cost=1000 * points["cost_usd"]).sort_values("cost")
+    chain = points[points["on_hull"]]
+    free = (points["cost"] <= 0).any()
+    grid = [np.linspace(*pair, 60) for pair in pairwise(chain["cost"])]  # a straight mixture is curved on a log axis
+    line = np.concatenate(grid) if grid else chain["cost"].to_numpy()
+    axes.plot(line, np.interp(line, chain["cost"], chain["quality"]), color=FAINT, lw=1.4, ls="--", label="zero router")
+    for _, point in points.iterrows():
+        oracle = point["system"] == "hindsight-oracle"
+        style = {"marker": "*", "ms": 12, "color": "#d19a0d"} if oracle else {"marker": "o", "ms": 7, "color": INK}
+        if not (oracle or point["on_hull"]):
+            style["color"] = FAINT
+        axes.plot(point["cost"], point["quality"], ls="", mec="white", mew=0.8, **style)
+        axes.annotate(point["system"], (point["cost"], point["quality"]), xytext=(8, 0), **_beside(), fontsize=7.5)
+    axes.set(xlabel=f"Cost ({source}), USD per 1,000 prompts", ylabel="Mean quality")
+    if not free:
+        axes.set(xlabel=f"{axes.get_xlabel()}, log scale", xscale="log")
+        _log_ticks(axes)
+    axes.margins(x=0.12)
     return _with_legend(figure, axes)
 
 

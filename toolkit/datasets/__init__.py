@@ -52,7 +52,10 @@ def load(name: str, **options: Any) -> Outcomes:
 def label(name: str) -> str:
     """How tables name a data set: its name with options, or a table's file name without its folder."""
     base, mark, query = name.partition("?")
-    return f"{base if base in CATALOGUE else Path(base).name}{mark}{query}"
+    family, path = _own_format(base)
+    shown = base if base in CATALOGUE else f"{family}/{path.name}" if family else Path(base).name
+    options = [f"{key}={Path(value).name}" for key, value in parse_qsl(query, keep_blank_values=True)]
+    return shown + mark + "&".join(options)
 
 
 def _own_format(base: str) -> tuple[str, Path]:

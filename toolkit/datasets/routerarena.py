@@ -6,7 +6,7 @@ holds one model's answers. Any model name is accepted.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +111,38 @@ def _number(row: dict[str, Any], field: str, path: Path, number: int, upper: flo
 def _domain(index: object) -> str:
     """``MMLUPro_physics_17`` belongs to ``MMLUPro_physics``; a bare number to no domain."""
     return str(index).rpartition("_")[0]
+
+
+def read_queries(path: Path) -> list[tuple[str | int, str]]:
+    """RouterArena's dataset file: (global index, prompt) of each query, the formatted prompt where there is one.
+
+    Raises:
+        ToolkitError: names file, row and field of the first thing that is wrong.
+    """
+    if not path.is_file():
+        raise ToolkitError(
+            f"{path}: no such file; a JSON list of queries with 'global index' and 'prompt' was expected."
+        )
+    queries = []
+    for number, row in enumerate(files.read_json_rows(path), start=1):
+        field = "prompt_formatted" if row.get("prompt_formatted") else "prompt"
+        index = files.take(row, "global index", (str, int), path, number)
+        queries.append((index, files.take(row, field, str, path, number)))
+    if not queries:
+        raise ToolkitError(f"{path}: at least one query was expected; found none.")
+    return queries
+
+
+def prediction_file(queries: Sequence[tuple[str | int, str]], models: Sequence[str]) -> list[dict[str, Any]]:
+    """The file that RouterArena's own inference and evaluation take up: choices made, answers still to come."""
+    return [
+        {
+            "global index": index,
+            "prompt": prompt,
+            "prediction": model,
+            "generated_result": None,
+            "cost": None,
+            "accuracy": None,
+        }
+        for (index, prompt), model in zip(queries, models, strict=True)
+    ]

@@ -1,6 +1,7 @@
 """The user's own outcomes: a long table, one row per prompt and model."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,29 +29,35 @@ READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
 def loader(path: Path) -> Callable[..., Outcomes]:
     """A loader for one file, with the options of ``load_table``."""
 
-    def load_this(*, prices: str = "") -> Outcomes:
-        return load_table(path, prices=prices)
+    def load_this(*, prices: str = "", models: str = "") -> Outcomes:
+        return load_table(path, prices=prices, models=models)
 
     return load_this
 
 
-def load_table(path: Path, prices: str = "") -> Outcomes:
+def load_table(path: Path, prices: str = "", models: str = "") -> Outcomes:
     """Read a long table of outcomes.
 
     Columns: ``prompt_id``, ``prompt``, ``model``, ``quality`` in [0, 1] (empty = unobserved; true and false
-    are 1 and 0), and either ``cost_usd``
-    or ``input_tokens`` and ``output_tokens``; ``domain``, ``language``, ``group`` and ``split`` (train, test) where
-    known.
+    are 1 and 0), and either ``cost_usd`` or ``input_tokens`` and ``output_tokens``; ``domain``, ``language``, ``group``
+    and ``split`` (train, test) where known.
 
     Args:
         path: .csv, .jsonl or .parquet.
-        prices: a CSV of prices (see ``pricing.read_prices``) that turns tokens into dollars.
+        prices: a CSV of prices (see ``pricing.read_prices``) that turns tokens into dollars, in place of any
+            ``cost_usd``.
+        models: names separated by commas; all models where empty.
 
     Raises:
         ToolkitError: names file, row and field of the first thing that is wrong.
     """
     outcomes = from_long(_read(path), path)
-    return outcomes.reprice(read_prices(prices)) if prices else outcomes
+    if chosen := [name.strip() for name in models.split(",") if name.strip()]:
+        outcomes = outcomes.subset(models=chosen)
+    if not prices:
+        return outcomes
+    note = ("The table's own costs were replaced by tokens times prices.",) if outcomes.cost_source != "none" else ()
+    return replace(outcomes.reprice(read_prices(prices)), notes=(*outcomes.notes, *note))
 
 
 def from_long(rows: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> Outcomes:
@@ -60,6 +67,7 @@ def from_long(rows: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> Outc
         if column in rows.columns:
             rows[column] = _numbers(rows, column, path)
     _check_rows(rows, path)
+    _check_parts(rows, path)
     prompts = _prompts(rows, path)
     names = list(dict.fromkeys(rows["model"]))
     matrix = {
@@ -83,11 +91,16 @@ def from_long(rows: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> Outc
 
 def _read(path: Path) -> pd.DataFrame:
     if not path.is_file():
-        raise ToolkitError(f"{path}: no such file; a table in {', '.join(READERS)} was expected.")
+        what = "a folder" if path.is_dir() else "no such file"
+        raise ToolkitError(f"{path}: {what}; a table in {', '.join(READERS)} was expected.")
     if path.suffix.lower() not in READERS:
         raise ToolkitError(f"{path}: a table in {', '.join(READERS)} was expected; found {path.suffix or 'no ending'}.")
     try:
         rows = READERS[path.suffix.lower()](path)
+    except UnicodeDecodeError as err:
+        raise ToolkitError(
+            f"{path}: text in UTF-8 was expected ({err.reason} at byte {err.start}); save it so."
+        ) from err
     except (ValueError, OSError, pd.errors.ParserError) as err:
         raise ToolkitError(f"{path}: the table cannot be read ({err}).") from err
     if rows.empty:
@@ -97,6 +110,8 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _check_columns(rows: pd.DataFrame, path: Path) -> None:
     missing = [column for column in REQUIRED if column not in rows.columns]
+    if len(rows.columns) == 1 and ";" in str(rows.columns[0]):
+        raise ToolkitError(f"{path}: columns separated by commas were expected; found semicolons. Save it with commas.")
     if missing:
         raise ToolkitError(
             f"{path}: the columns {', '.join(REQUIRED)} are needed; missing: {', '.join(missing)}; "
@@ -134,6 +149,16 @@ def _check_rows(rows: pd.DataFrame, path: Path) -> None:
         _refuse(path, index, "model", "one row per prompt and model", tuple(rows.loc[index, ["prompt_id", "model"]]))
 
 
+def _check_parts(rows: pd.DataFrame, path: Path) -> None:
+    if "split" not in rows.columns:
+        return
+    rows["split"] = rows["split"].fillna("").astype(str).str.strip()
+    other = ~rows["split"].isin(["", "train", "test"])
+    if other.any():
+        index = int(other.to_numpy().argmax())
+        _refuse(path, index, "split", "train, test or nothing", rows["split"].iloc[index])
+
+
 def _prompts(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
     columns = ["prompt", *(column for column in PER_PROMPT if column in rows.columns)]
     first = rows.groupby("prompt_id", sort=False)[columns].transform("first")
@@ -149,7 +174,12 @@ def _prompts(rows: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _notes(matrix: dict[str, np.ndarray], path: Path) -> tuple[str, ...]:
-    unobserved = int(np.isnan(matrix["quality"]).sum())
-    if not unobserved:
-        return ()
-    return (f"{path.name}: {unobserved} of {matrix['quality'].size} outcomes are unobserved.",)
+    notes = []
+    if unobserved := int(np.isnan(matrix["quality"]).sum()):
+        notes.append(f"{unobserved} of {matrix['quality'].size} outcomes are unobserved.")
+    known = np.isfinite(matrix.get("cost_usd", np.nan))
+    if known.any() and not known.all():
+        notes.append(f"{int((~known).sum())} of {known.size} costs are unknown.")
+    if not known.any() and "output_tokens" in matrix:
+        notes.append(f"Tokens are given without prices, so there are no costs (option prices={path.stem}-prices.csv).")
+    return tuple(notes)

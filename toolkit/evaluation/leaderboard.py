@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.errors import ToolkitError
-from toolkit.evaluation import curves, statistics
+from toolkit.evaluation import benchmarks, curves, statistics
 from toolkit.evaluation.metrics import DETAILS, measured
 from toolkit.evaluation.protocol import Predictions, cross_predict, no_gap
 from toolkit.evaluation.systems import (
@@ -85,13 +85,17 @@ def compare_pair(predictions: Predictions, bootstraps: int = 1000, seed: int = 0
             rows.append(measured(name, f"cpt{level * 100:.0f}", curves.cpt(share, quality, weak, strong, level)))
     half = {name: statistics.resampled_means(counts, values) for name, values in realised.items()}
     rows += [measured(name, "quality_at_half", values) for name, values in half.items()]
-    opponent = best_trivial(systems, areas)
+    opponent = best_trivial(systems, areas, chance=0.5)
     if opponent:
         rows += gains("apgr_gain", areas, systems, opponent)
         rows += gains("quality_at_half_gain", half, systems, opponent, realised, outcomes.groups, seed)
-    uncertain = bool(np.quantile((strong - weak)[1:], 0.025) <= 0)
-    note = "the gap between the two models may be zero" if uncertain else ""
-    return _comparison(predictions, systems, rows, opponent, "share_strong", note)
+    notes = []
+    if np.quantile((strong - weak)[1:], 0.025) <= 0:
+        notes.append("the gap between the two models may be zero")
+    cost = outcomes.cost_usd.mean(axis=0)
+    if cost[1] <= cost[0]:
+        notes.append("the strong model is no dearer than the weak one, so there is nothing to save")
+    return _comparison(predictions, systems, rows, opponent, "share_strong", "; ".join(notes))
 
 
 def compare_on_cost(predictions: Predictions, bootstraps: int = 1000, seed: int = 0) -> Comparison:
@@ -107,7 +111,7 @@ def compare_on_cost(predictions: Predictions, bootstraps: int = 1000, seed: int 
 
     Returns:
         ``quality``, ``cost_usd_per_1k``, ``gap_closed``, ``gain_over_share_matched`` and gains of every router;
-        ``cost_at_equal_quality`` of routers with scores.
+        ``cost_at_equal_quality`` of routers with scores; and the measures of ``benchmarks.rows``.
 
     Raises:
         ToolkitError: expected costs are missing, or a judged prompt lacks a model's cost.
@@ -143,6 +147,7 @@ def compare_on_cost(predictions: Predictions, bootstraps: int = 1000, seed: int 
     opponent = best_trivial(systems, headline)
     if opponent:
         rows += gains("quality_gain", headline, systems, opponent, realised, outcomes.groups, seed)
+    rows += benchmarks.rows(outcomes, systems, counts, seed)
     return _comparison(predictions, systems, rows, opponent, "expected_cost_usd")
 
 
@@ -170,7 +175,8 @@ def _comparison(
         columns=["system", "metric", "value", "ci_low", "ci_high", "unit", "n", "note", *DETAILS]
     )
     measurements["n"] = len(predictions.outcomes)
-    measurements["sees"] = measurements["system"].map({name: s.router.sees for name, s in systems.items()})
+    sees = measurements["system"].map({name: system.router.sees for name, system in systems.items()})
+    measurements["sees"] = sees.fillna(measurements["sees"])
     measurements["note"] = note
     return Comparison(
         measurements, curve_frame(systems, charge_name), choice_frame(systems, predictions.outcomes), opponent

@@ -103,6 +103,75 @@ METRICS: dict[str, Metric] = {
         "Quality minus what sending the same share of prompts to each model at random is expected to give: what the "
         "router knows about prompts, beyond what it spends.",
     ),
+    "aiq": Metric(
+        "AIQ",
+        "quality",
+        True,
+        "RouterBench's average improvement in quality, in the form of its code: area under the non-decreasing convex "
+        "hull up to the largest cost of all compared systems, divided by that cost. Hull points are chosen on one half "
+        "of the prompts and judged on the other.",
+    ),
+    "zero_aiq": Metric(
+        "zero router",
+        "quality",
+        True,
+        "AIQ of the zero router with its hull on these very prompts, in the form of RouterBench's code.",
+    ),
+    "aiq_over_zero": Metric(
+        "AIQ over zero router",
+        "quality",
+        True,
+        "AIQ minus that of the zero router, which mixes single models without reading the prompt; paired. A router "
+        "that is not above 0 has no value.",
+    ),
+    "gain_over_random": Metric(
+        "gain over random model", "quality", True, "Quality minus the mean of all models (LLMRouterBench)."
+    ),
+    "gain_over_best_single": Metric(
+        "gain over best single",
+        "quality",
+        True,
+        "Quality minus that of the best single model on the judged prompts (LLMRouterBench; its PerfGain takes the "
+        "best of a router's points in hindsight).",
+    ),
+    "gap_to_oracle": Metric(
+        "gap to oracle", "quality", False, "Quality of the hindsight oracle minus this (LLMRouterBench)."
+    ),
+    "pareto_distance": Metric(
+        "distance to front",
+        "range",
+        False,
+        "Mean distance of a system's points (deciles of a curve) to the nearest point of the front of cost and quality "
+        "of all usable systems, both axes scaled to their range (after LLMRouterBench's ParetoDist).",
+    ),
+    "arena_score": Metric(
+        "Arena score",
+        "score",
+        True,
+        "RouterArena's weighted harmonic mean of accuracy and cheapness (log scale, $.0044 to $200 per 1,000 prompts).",
+    ),
+    "opt_sel": Metric(
+        "Opt.Sel",
+        "share",
+        True,
+        "Share of prompts on which the cheapest of the best models was chosen (RouterArena; prompts that no model "
+        "solves are left out).",
+    ),
+    "opt_cost": Metric(
+        "Opt.Cost", "share", True, "Mean of the optimal model's cost over the chosen model's (RouterArena)."
+    ),
+    "opt_acc": Metric("Opt.Acc", "share", True, "Mean of quality reached over the best reachable (RouterArena)."),
+    "robustness": Metric(
+        "robustness",
+        "share",
+        True,
+        "Share of prompts whose chosen model stays when the prompt gets typos, another case, a friendly frame or other "
+        "spacing (RouterArena's measure, our own perturbations); routers fitted on one part of the data.",
+    ),
+    **{
+        f"robustness_{kind}": Metric(kind, "share", True, f"Robustness against one kind of change: {kind}.")
+        for kind in ("typos", "case", "paraphrase", "spacing")
+    },
     "mean_quality": Metric("mean quality", "quality", True, "Mean quality of one model on all prompts."),
     "best_single": Metric("best single model", "quality", True, "Mean quality of the best single model."),
     "oracle": Metric(

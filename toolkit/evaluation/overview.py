@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.evaluation import statistics
+from toolkit.evaluation.frontier import aiq, zero_router
 from toolkit.evaluation.metrics import measured
 from toolkit.outcomes import Outcomes
 from toolkit.pricing import token_counts
@@ -32,6 +33,13 @@ def measure(outcomes: Outcomes, bootstraps: int = 1000, seed: int = 0) -> pd.Dat
         bayes = statistics.resampled_means(counts, seen.realised(seen.quality, choice))
         rows.append(measured("bayes-optimal", "bayes_optimal", bayes, sees="true expectation"))
     frame = pd.DataFrame(rows).assign(n=len(seen))
+    if seen.complete(costs=True).any():
+        chain, cost, quality = zero_router(outcomes), np.nanmean(outcomes.cost_usd, axis=0), outcomes.mean_quality()
+        area = aiq(cost[chain], quality[chain], cost.max()) if cost.max() > 0 else np.nan
+        note = "hull on these very prompts: " + ", ".join(outcomes.names[column] for column in chain)
+        frame = pd.concat(
+            [frame, pd.DataFrame([measured("zero-router", "zero_aiq", np.array([area]), note)]).assign(n=len(outcomes))]
+        )
     facts = {"prompts": len(outcomes), "duplicate_prompts": int(outcomes.prompts["text"].duplicated().sum())}
     plain = [measured("data", metric, np.array([value])) for metric, value in facts.items()]
     return pd.concat([frame, pd.DataFrame(plain).assign(n=len(outcomes))], ignore_index=True)
@@ -72,3 +80,32 @@ def by_part(outcomes: Outcomes, column: str) -> pd.DataFrame:
     frame = pd.DataFrame(outcomes.quality.astype(float), columns=outcomes.names)
     grouped = frame.groupby(outcomes.prompts[column].to_numpy())
     return grouped.mean().assign(prompts=grouped.size()).rename_axis(column)
+
+
+def front(outcomes: Outcomes) -> pd.DataFrame:
+    """Mean cost and quality of the single models and of the oracle, and who is on the zero router's hull.
+
+    Returns:
+        Rows: system, ``cost_usd`` (mean of a call), ``quality``, ``on_hull``; means over what is observed.
+
+    Raises:
+        ToolkitError: costs are unknown.
+    """
+    chain = zero_router(outcomes)
+    rows = pd.DataFrame(
+        {
+            "system": outcomes.names,
+            "cost_usd": np.nanmean(outcomes.cost_usd, axis=0),
+            "quality": outcomes.mean_quality(),
+            "on_hull": [column in chain for column in range(len(outcomes.names))],
+        }
+    )
+    priced = outcomes.subset(outcomes.complete(costs=True))
+    best = priced.oracle()
+    oracle = {
+        "system": "hindsight-oracle",
+        "cost_usd": priced.realised(priced.cost_usd, best).mean(),
+        "quality": priced.realised(priced.quality, best).mean(dtype=float),
+        "on_hull": False,
+    }
+    return pd.concat([rows, pd.DataFrame([oracle])], ignore_index=True)

@@ -53,11 +53,11 @@ def cross_predict(
     """
     if costs:
         outcomes.require_cost()
-    plan, split = _plan(outcomes, folds, seed)
+    parts, split = plan(outcomes, folds, seed)
     shape = outcomes.quality.shape
     quality = {name: np.full(shape, np.nan) for name in routers}
     expected = np.full(shape, np.nan) if costs else None
-    for train_rows, test_rows in plan:
+    for train_rows, test_rows in parts:
         train, test = outcomes.subset(train_rows), outcomes.subset(test_rows)
         if (unseen := np.isnan(train.quality).all(axis=0)).any():
             name = train.names[unseen.argmax()]
@@ -89,8 +89,8 @@ def require_comparable(outcomes: Outcomes) -> None:
         if distinct < MIN_PROMPTS:
             raise ToolkitError(
                 f"{outcomes.name}: at least {MIN_PROMPTS} different prompts with outcomes (and costs, where known) of "
-                f"all of {', '.join(compared.names)} were expected; found {distinct}: systems are compared on the same "
-                f"prompts."
+                f"all of {', '.join(compared.names)} were expected; found {distinct} (rows that belong together "
+                f"count once): systems are compared on the same prompts."
             )
     judged = pair.subset(judged_rows(pair))
     weak, strong = judged.mean_quality()
@@ -119,11 +119,12 @@ def no_gap(pair: Outcomes) -> str:
     weak, strong = pair.mean_quality()
     return (
         f"{pair.name}: a pair needs a strong model that is better than the weak one; {pair.names[1]} has mean quality "
-        f"{strong:.4f} and {pair.names[0]} {weak:.4f} on the prompts that both answered. Choose other models."
+        f"{strong:.4f} and {pair.names[0]} {weak:.4f} on the judged prompts. Choose others (option models=A,B of a "
+        f"table)."
     )
 
 
-def _plan(outcomes: Outcomes, folds: int, seed: int) -> tuple[list[tuple[np.ndarray, np.ndarray]], str]:
+def plan(outcomes: Outcomes, folds: int, seed: int) -> tuple[list[tuple[np.ndarray, np.ndarray]], str]:
     """Pairs of (fitting, judged) rows, and the name of the split. No group is in both rows of a pair."""
     parts = outcomes.prompts["split"].to_numpy()
     if {"train", "test"} <= set(parts):

@@ -89,10 +89,14 @@ def at_share(system: System, outcomes: Outcomes, share: float) -> np.ndarray:
     return (1 - part) * low.astype(float) + part * high
 
 
-def best_trivial(systems: Mapping[str, System], values: Mapping[str, np.ndarray]) -> str:
-    """Name of the best trivial baseline by its estimate; "" where there is none."""
+def best_trivial(systems: Mapping[str, System], values: Mapping[str, np.ndarray], chance: float = -np.inf) -> str:
+    """Name of the best trivial baseline by its estimate; "" where there is none.
+
+    One that draws lots is chosen only where no other reaches ``chance``, what a draw is expected to give.
+    """
     trivial = [name for name in values if systems[name].router.trivial]
-    return max(trivial, key=lambda name: values[name][0], default="")
+    skilled = [name for name in trivial if not systems[name].router.by_chance and values[name][0] >= chance]
+    return max(skilled or trivial, key=lambda name: values[name][0], default="")
 
 
 def gains(

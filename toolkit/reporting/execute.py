@@ -20,6 +20,7 @@ import nbformat
 from toolkit.errors import ToolkitError
 
 DEFAULT_LIMIT_S = 600
+_WORKERS: set[subprocess.Popen] = set()
 _JSON_TYPES = (str, int, float, bool)
 
 
@@ -87,8 +88,8 @@ def checked_parameters(source: Path, given: dict[str, Any]) -> dict[str, Any]:
 def settings(source: Path) -> dict[str, Any]:
     """A notebook's own declaration in its metadata.
 
-    ``runs`` (``per-dataset`` or ``once``), ``limit_s`` (seconds) and ``front`` (slugs of the figures that the front
-    page shows).
+    ``runs`` (``per-dataset`` or ``once``), ``limit_s`` (seconds), ``front`` (slugs of the figures that the front page
+    shows) and ``alone`` (it times something, so nothing may run beside it).
 
     Raises:
         ToolkitError: ``runs`` is missing or has another value.
@@ -99,7 +100,7 @@ def settings(source: Path) -> dict[str, Any]:
             f"{source.name}: its metadata must say toolkit.runs = 'per-dataset' or 'once'; "
             f"found {declared.get('runs')!r}."
         )
-    return {"limit_s": DEFAULT_LIMIT_S, "front": [], **declared}
+    return {"limit_s": DEFAULT_LIMIT_S, "front": [], "alone": False, **declared}
 
 
 def run(job: Job) -> Result:
@@ -112,6 +113,7 @@ def run(job: Job) -> Result:
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         ) as worker:
+            _WORKERS.add(worker)
             try:
                 _, stderr = worker.communicate(timeout=job.limit_s)
             except subprocess.TimeoutExpired:
@@ -120,12 +122,20 @@ def run(job: Job) -> Result:
             except BaseException:
                 _end(worker)
                 raise
+            finally:
+                _WORKERS.discard(worker)
         seconds = time.perf_counter() - start
         if not answer.is_file():
             tail = stderr.decode(errors="replace").strip()
             return Result(seconds, f"the worker died with status {worker.returncode}", tail[-4000:])
         failure = json.loads(answer.read_text(encoding="utf-8"))
     return Result(seconds, failure.get("error", ""), failure.get("traceback", ""))
+
+
+def stop_all() -> None:
+    """End every worker of this process: another thread was interrupted."""
+    for worker in list(_WORKERS):
+        _end(worker)
 
 
 def _end(worker: subprocess.Popen) -> None:

@@ -43,6 +43,9 @@ def write_notebook(folder: Path, executed: str, title: str, result: Result) -> P
 
         notebook = nbformat.read(source, as_version=4)
         notebook.cells = [cell for cell in notebook.cells if not _is_papermill_banner(cell)]
+        for cell in notebook.cells if not result.error else []:  # warnings of libraries are for the notebook itself
+            if cell.cell_type == "code":
+                cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
         exporter = HTMLExporter(
             template_name="basic", exclude_input=True, exclude_output_prompt=True, exclude_input_prompt=True
         )
@@ -87,16 +90,18 @@ def _section(
     """What the front page shows of one data set."""
     rows = tables.unfold(measurements[measurements["dataset"] == name])
     pair, cost = rows[rows["analysis"].isin(["pair", "without_suspect"])], rows[rows["analysis"] == "cost"]
+    benchmarks = rows[rows["analysis"].isin(["cost", "robustness"])]
     blocks = [
         _block(
             "Two models: share of strong calls", _pair_text(pair), pair, [present.PAIR_METRICS, present.RULE_METRICS]
         ),
         _block(
             f"Quality against cost ({facts['cost_source']})",
-            present.conclusion(cost, "quality", "quality_gain", "quality"),
+            f"{present.conclusion(cost, 'quality', 'quality_gain', 'quality')} {present.saving(cost)}",
             cost,
             [present.COST_METRICS],
         ),
+        _block("By the benchmarks' own measures", "", benchmarks, [present.BENCHMARK_METRICS]),
     ]
     parts = [part for part in described["notebooks"] if part["dataset"] == name]
     stems = [f"{part['folder']}/figures/{slug}" for part in reversed(parts) for slug in part["front"]]

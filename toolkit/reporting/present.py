@@ -9,6 +9,17 @@ from toolkit.evaluation.metrics import METRICS
 from toolkit.outcomes import Outcomes
 
 PAIR_METRICS = ("apgr", "apgr_gain", "cpt50", "cpt80", "quality_at_half", "apgr_without_suspect")
+BENCHMARK_METRICS = (
+    "arena_score",
+    "aiq",
+    "aiq_over_zero",
+    "gain_over_best_single",
+    "gap_to_oracle",
+    "pareto_distance",
+    "opt_sel",
+    "opt_cost",
+    "robustness",
+)
 RULE_METRICS = ("quality", "share_strong")
 _THRESHOLDS = ("cpt50", "cpt80", "cost_at_equal_quality")
 COST_METRICS = (
@@ -31,6 +42,8 @@ def figure_texts(values: Sequence[float], unit: str = "") -> list[str]:
         decimals = min(6, 1 - math.floor(math.log10(size)))
     if percent:
         decimals = 1
+    if 0 < size < 1e-4 or size >= 1e7:
+        return [f"{value:.3g}".replace("-", "\N{MINUS SIGN}") for value in scaled]
     texts = [f"{value:,.{decimals}f}" + ("%" if percent and k == 0 else "") for k, value in enumerate(scaled)]
     return [text.replace("-", "\N{MINUS SIGN}") for text in texts]
 
@@ -40,7 +53,7 @@ def estimate(row: pd.Series) -> str:
     if not math.isfinite(row["value"]):
         return "never reached" if row["metric"] in _THRESHOLDS else "–"
     value, low, high = figure_texts([row["value"], row["ci_low"], row["ci_high"]], row["unit"])
-    gain = row["metric"].endswith("_gain") or row["metric"].startswith("gain_")
+    gain = row["metric"].endswith(("_gain", "_over_zero")) or row["metric"].startswith("gain_")
     text = ("+" if gain and row["value"] > 0 else "") + value
     if math.isfinite(row["ci_low"]) and row["ci_low"] != row["ci_high"]:
         text += f" [{low}, {high}]"
@@ -90,6 +103,20 @@ def conclusion(measurements: pd.DataFrame, metric: str, gain: str, what: str) ->
     verdict = "a gain that holds" if p < 0.05 and row["ci_low"] > 0 else "a difference that could be chance"
     gained = estimate(row).removesuffix(" *")
     return f"{head}; against {opponent}, the best trivial baseline, {gained} (Holm p = {p:.2g}): {verdict}."
+
+
+def saving(measurements: pd.DataFrame) -> str:
+    """One sentence: the cheapest way to the best single model's quality among routers that read text only."""
+    if measurements.empty:
+        return ""
+    rows = measurements[(measurements["metric"] == "cost_at_equal_quality") & measurements["value"].notna()]
+    text_only = rows[rows["sees"] == "text"].set_index("system")["value"]
+    if text_only.empty:
+        return ""
+    name = text_only.idxmin()
+    random = rows.loc[rows["system"] == "random", "value"]
+    beside = f" (random: {random.iloc[0]:.0%})" if len(random) else ""
+    return f"In hindsight {name} equals the best single model at {text_only[name]:.0%} of its cost{beside}."
 
 
 def caption(outcomes: Outcomes, split: str = "", cost: bool = False, intervals: bool = True) -> str:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from toolkit.reporting.run import RunFolder, code_version, package_versions, sha
 
 _DONE = "done.json"
 _EXECUTED = "notebook.ipynb"
+_PORT_RACE = ("Address already in use", "Kernel died before replying")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Part:
     folder: str
     limit_s: float
     front: tuple[str, ...]
+    alone: bool
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def make(
     out: Path | None = None,
     tell: Callable[..., None] = print,
     notebooks: Path | None = None,
+    only: Sequence[str] = (),
 ) -> Report:
     """Run every notebook and put the report together.
 
@@ -64,14 +68,15 @@ def make(
         out: folder of runs; default ``reports/`` of the checkout.
         tell: prints progress; called as ``print`` is.
         notebooks: folder of notebooks; default the project's own.
+        only: run only notebooks whose names start with one of these, such as ``01``; all where empty.
 
     Raises:
         ToolkitError: an unknown data set, option, device or profile; a table or file that is wrong.
     """
     started = datetime.now(UTC)
     profiles.get(profile)
-    if seed < 0:
-        raise ToolkitError(f"--seed takes a whole number from 0; {seed} was given.")
+    if not 0 <= seed < 2**32:
+        raise ToolkitError(f"--seed takes a whole number from 0 to {2**32 - 1}; {seed} was given.")
     sources = _by_label(names)
     loaded = {label: datasets.load(name) for label, name in sources.items()}
     for outcomes in loaded.values():
@@ -79,7 +84,7 @@ def make(
     resolved = hardware.resolve_device(device)
     if device == "auto":
         tell(f"device: {resolved}" + (" (no CUDA device was found)" if resolved == "cpu" else ""))
-    parts = _plan(notebooks or paths.notebooks_dir(), sources)
+    parts = _plan(notebooks or paths.notebooks_dir(), sources, only)
     config = _config(loaded, parts, resolved, profile, seed)
     slug = (
         next(iter(page.slugs(sources).values())) + (f"+{len(sources) - 1}" if len(sources) > 1 else "") + f"-{profile}"
@@ -112,18 +117,28 @@ def _by_label(names: Sequence[str]) -> dict[str, str]:
     return sources
 
 
-def _plan(folder: Path, sources: dict[str, str]) -> list[Part]:
+def _plan(folder: Path, sources: dict[str, str], only: Sequence[str]) -> list[Part]:
     """Every execution, in the order of the notebooks' numbers."""
     notebooks = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not notebooks:
         raise ToolkitError(f"{folder}: notebooks named NN_verb_topic.ipynb were expected; none was found.")
+    if only:
+        chosen = [source for source in notebooks if source.name.startswith(tuple(only))]
+        if not chosen:
+            names = ", ".join(source.stem for source in notebooks)
+            raise ToolkitError(f"--only {', '.join(only)}: no notebook starts so; there are {names}.")
+        notebooks = chosen
     parts, slugs = [], page.slugs(sources)
     for source in notebooks:
         declared = execute.settings(source)
         once = declared["runs"] == "once"
         for label, name in list(sources.items())[: 1 if once else None]:
             where = source.stem if once else f"{source.stem}--{slugs[label]}"
-            parts.append(Part(source, name, label, where, float(declared["limit_s"]), tuple(declared["front"])))
+            parts.append(
+                Part(
+                    source, name, label, where, float(declared["limit_s"]), tuple(declared["front"]), declared["alone"]
+                )
+            )
     return parts
 
 
@@ -143,33 +158,58 @@ def _config(loaded: dict[str, Outcomes], parts: list[Part], device: str, profile
 def _execute_all(
     run: RunFolder, parts: list[Part], config: dict[str, Any], tell: Callable[..., None]
 ) -> tuple[dict[str, str], dict[str, float]]:
-    """Run what is not done yet; returns (failures, seconds) by part."""
+    """Run what is not done yet, as many at a time as there are cores; returns (failures, seconds) by part.
+
+    Notebooks that declare ``alone`` (they time something) run one after the other when all others are done.
+    """
     failures, timings = {}, {}
-    for number, part in enumerate(parts, start=1):
-        folder = run.path / part.folder
-        tell(f"[{number}/{len(parts)}] {part.folder} ... ", end="")
-        if (folder / _DONE).is_file():
-            timings[part.folder] = json.loads((folder / _DONE).read_text(encoding="utf-8"))["seconds"]
-            tell("done before")
-            continue
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        parameters = {
-            "dataset": part.dataset, "profile": config["profile"], "seed": config["seed"], "device": config["device"],
-            "out": str(folder),
-        }  # fmt: skip
-        parameters = execute.checked_parameters(part.notebook, parameters)
-        job = execute.Job(str(part.notebook), str(folder / _EXECUTED), parameters, part.limit_s)
-        result = execute.run(job)
-        timings[part.folder] = round(result.seconds, 1)
-        page.write_notebook(folder, _EXECUTED, part.folder, result)
-        if result.error:
-            failures[part.folder] = result.error
-            tell(f"FAILED after {result.seconds:.1f} s: {result.error}")
-        else:
-            write_json(folder / _DONE, {"seconds": timings[part.folder]})
-            tell(f"{result.seconds:.1f} s")
+    done = [part for part in parts if (run.path / part.folder / _DONE).is_file()]
+    for part in done:
+        timings[part.folder] = json.loads((run.path / part.folder / _DONE).read_text(encoding="utf-8"))["seconds"]
+        tell(f"{part.folder}: done before")
+    open_parts = [part for part in parts if part not in done]
+    finished = len(done)
+    for together in (True, False):
+        batch = [part for part in open_parts if part.alone != together]
+        with ThreadPoolExecutor(hardware.usable_cores() if together else 1) as pool:
+            futures = {pool.submit(_execute, run.path, part, config): part for part in batch}
+            try:
+                for future in as_completed(futures):
+                    part, result, finished = futures[future], future.result(), finished + 1
+                    timings[part.folder] = round(result.seconds, 1)
+                    if result.error:
+                        failures[part.folder] = result.error
+                    how = (
+                        f"FAILED after {result.seconds:.1f} s: {result.error}"
+                        if result.error
+                        else f"{result.seconds:.1f} s"
+                    )
+                    tell(f"[{finished}/{len(parts)}] {part.folder}: {how}")
+            except BaseException:
+                execute.stop_all()
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
     return failures, timings
+
+
+def _execute(run: Path, part: Part, config: dict[str, Any]) -> execute.Result:
+    """One part from an empty folder; ``done.json`` is written last."""
+    folder = run / part.folder
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    parameters = {
+        "dataset": part.dataset, "profile": config["profile"], "seed": config["seed"], "device": config["device"],
+        "out": str(folder),
+    }  # fmt: skip
+    parameters = execute.checked_parameters(part.notebook, parameters)
+    job = execute.Job(str(part.notebook), str(folder / _EXECUTED), parameters, part.limit_s)
+    result = execute.run(job)
+    if any(sign in result.traceback for sign in _PORT_RACE):  # two kernels reached for one port
+        result = execute.run(job)
+    page.write_notebook(folder, _EXECUTED, part.folder, result)
+    if not result.error:
+        write_json(folder / _DONE, {"seconds": round(result.seconds, 1)})
+    return result
 
 
 def _describe(
@@ -196,6 +236,7 @@ def _describe(
             name: {
                 "sha256": outcomes.sha256,
                 "prompts": len(outcomes),
+                "prompts_used": min(len(outcomes), profile.max_prompts),
                 "models": outcomes.names,
                 "cost_source": outcomes.cost_source,
                 "synthetic": outcomes.synthetic,

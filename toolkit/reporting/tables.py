@@ -84,7 +84,7 @@ def write(folder: Path, name: str, frame: pd.DataFrame) -> Path:
     target = folder / name
     part = folder / f".{name}.part"
     if name.endswith(".csv"):
-        frame[expected].to_csv(part, index=False, float_format="%.10g", lineterminator="\n")
+        frame[expected].to_csv(part, index=False, lineterminator="\n")
     else:
         frame[expected].to_parquet(part, index=False, compression="zstd")
     part.replace(target)

@@ -46,6 +46,7 @@ class Router:
         uses_outcomes: sees the answer it is judged by (hindsight references); never a candidate for use.
         sees: what it reads, in a word, for tables.
         trivial: needs no labels beyond which model is stronger; the best of these is every router's opponent.
+        by_chance: draws lots; an opponent only where nothing else is better than chance, since one draw may be lucky.
         models_: model names in column order, after ``fit``.
     """
 
@@ -53,6 +54,7 @@ class Router:
     uses_outcomes: ClassVar[bool] = False
     sees: ClassVar[str] = "text"
     trivial: ClassVar[bool] = False
+    by_chance: ClassVar[bool] = False
 
     models_: list[str]
 
@@ -61,7 +63,12 @@ class Router:
     @property
     def params(self) -> dict[str, Any]:
         """Constructor arguments by name."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        names = list(inspect.signature(type(self)).parameters)
+        if missing := [name for name in names if not hasattr(self, name)]:
+            raise ToolkitError(
+                f"{type(self).__name__}: keep the argument {missing[0]!r} of __init__ under its own name."
+            )
+        return {name: getattr(self, name) for name in names}
 
     def clone(self) -> "Router":
         """An unfitted router with the same parameters."""
@@ -117,6 +124,18 @@ class Router:
             raise ToolkitError(f"{type(self).__name__} uses metadata; pass a frame with domain and language.")
         return [as_text(prompt) for prompt in prompts], metadata if self.uses_metadata else None
 
+    # -- what a saved router is made of (see routers/persistence.py) ----------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """What ``_fit`` learned: attributes that end in an underscore, arrays or plain values."""
+        learned = {name: value for name, value in vars(self).items() if name.endswith("_") and name != "models_"}
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in learned.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up a saved state; ``models_`` is set already."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
     # -- for subclasses -----------------------------------------------------------------------------------------
 
     def _fit(self, train: Outcomes) -> None:
@@ -126,4 +145,4 @@ class Router:
         raise NotImplementedError(f"{type(self).__name__} has no scores; use choose")
 
     def _choose(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
-        raise NotImplementedError
+        raise ToolkitError(f"{type(self).__name__} must implement _predict (scores) or _choose (a bare decision).")

@@ -45,6 +45,7 @@ class RandomScore(Router):
 
     sees = "nothing"
     trivial = True
+    by_chance = True
 
     def __init__(self, seed: int = 0):
         self.seed = seed
@@ -68,6 +69,7 @@ class ShareMatchedRandom(Router):
 
     sees = "nothing"
     trivial = True
+    by_chance = True
 
     def __init__(self, like: Router, seed: int = 0):
         self.like = like
@@ -152,10 +154,11 @@ class DomainMean(Router):
         frame = pd.DataFrame(train.quality.astype(float)).groupby(train.prompts["domain"].to_numpy())
         total, count = frame.sum(), frame.count()
         self.overall_ = overall
-        self.means_ = (total + self.shrinkage * overall) / (count + self.shrinkage)
+        self.domains_ = [str(domain) for domain in total.index]
+        self.means_ = ((total + self.shrinkage * overall) / (count + self.shrinkage)).to_numpy()
 
     def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
-        means = self.means_.reindex(metadata["domain"]).to_numpy()
+        means = pd.DataFrame(self.means_, index=self.domains_).reindex(metadata["domain"]).to_numpy()
         return np.where(np.isnan(means), self.overall_, means)
 
 

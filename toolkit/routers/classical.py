@@ -24,22 +24,23 @@ class KNearestNeighbours(Router):
         self.neighbours = neighbours
         self.encoder = encoder
 
+    _index: NearestNeighbors | None = None
+
     def _fit(self, train: Outcomes) -> None:
-        self.encoder_ = encoders.get(self.encoder)
         observed = ~np.isnan(train.quality)
         self.quality_ = np.where(observed, train.quality, 0).astype(np.float32)
         self.observed_ = observed.astype(np.float32)
         self.overall_ = train.mean_quality()
-        vectors = self.encoder_.encode(train.texts)
-        self.index_ = NearestNeighbors(
-            n_neighbors=min(self.neighbours, len(vectors)), metric="cosine", algorithm="brute"
-        )
-        self.index_.fit(vectors)
+        self.vectors_ = encoders.get(self.encoder).encode(train.texts)
+        self._index = None
 
     def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
         if not texts:
             return np.empty((0, len(self.models_)))
-        distance, nearest = self.index_.kneighbors(self.encoder_.encode(texts))
+        if self._index is None:  # derived from the vectors, so it is not saved
+            count = min(self.neighbours, len(self.vectors_))
+            self._index = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute").fit(self.vectors_)
+        distance, nearest = self._index.kneighbors(encoders.get(self.encoder).encode(texts))
         weight = np.clip(1 - distance, 1e-6, None)[:, :, None]
         total = (weight * self.quality_[nearest]).sum(axis=1)
         mass = (weight * self.observed_[nearest]).sum(axis=1)

@@ -1,0 +1,97 @@
+"""Every benchmark's measures of the same systems: RouterBench's AIQ, RouterArena's scores, LLMRouterBench's gains."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from toolkit.evaluation import arena, frontier, statistics
+from toolkit.evaluation.metrics import measured
+from toolkit.evaluation.systems import DECILES, POINTS, System
+from toolkit.outcomes import Outcomes
+
+ZERO_ROUTER = "zero-router"
+
+
+def rows(outcomes: Outcomes, systems: Mapping[str, System], counts: np.ndarray, seed: int = 0) -> list[dict]:
+    """Tidy rows of all systems that were operated on cost.
+
+    Args:
+        outcomes: the judged prompts, complete.
+        systems: by name, with costs.
+        counts: (B + 1, n) of ``statistics.bootstrap_counts``.
+        seed: of the halves on which hull points are chosen and judged.
+    """
+    return [
+        *_aiq(outcomes, systems, counts, seed),
+        *_gains(outcomes, systems, counts),
+        *_arena(outcomes, systems, counts),
+        *_distances(systems),
+    ]
+
+
+def _aiq(outcomes: Outcomes, systems: Mapping[str, System], counts: np.ndarray, seed: int) -> list[dict]:
+    """AIQ of every curve and of the zero router, and the paired difference; one system's matrices at a time."""
+    if int(outcomes.groups.max()) < 1:
+        return []
+    half = frontier.halves(outcomes.groups, seed)
+    highest = max(outcomes.cost_usd.mean(axis=0).max(), *(system.cost[0].max() for system in systems.values()))
+    if not highest > 0:
+        return []
+    zero = frontier.judged_aiq(outcomes.cost_usd.T, outcomes.quality.T, counts, half, highest)
+    found = [measured(ZERO_ROUTER, "aiq", zero, sees="nothing")]
+    for name, system in systems.items():
+        if not system.is_curve:
+            continue
+        choices = system.choices[:POINTS]
+        cost, quality = (outcomes.realised(matrix, choices) for matrix in (outcomes.cost_usd, outcomes.quality))
+        samples = frontier.judged_aiq(cost, quality, counts, half, highest)
+        found.append(measured(name, "aiq", samples))
+        found.append(measured(name, "aiq_over_zero", samples - zero, opponent=ZERO_ROUTER))
+    return found
+
+
+def _gains(outcomes: Outcomes, systems: Mapping[str, System], counts: np.ndarray) -> list[dict]:
+    """LLMRouterBench's three: over a uniformly random model, over the best single model, short of the oracle."""
+    models = statistics.resampled_means(counts, outcomes.quality.T)
+    best = models[:, int(models[0].argmax())]
+    oracle = statistics.resampled_means(counts, outcomes.quality.max(axis=1))
+    found = []
+    for name, system in systems.items():
+        quality = system.quality[:, system.headline]
+        found.append(measured(name, "gain_over_random", quality - models.mean(axis=1)))
+        found.append(measured(name, "gain_over_best_single", quality - best))
+        found.append(measured(name, "gap_to_oracle", oracle - quality))
+    return found
+
+
+def _arena(outcomes: Outcomes, systems: Mapping[str, System], counts: np.ndarray) -> list[dict]:
+    found = []
+    for name, system in systems.items():
+        quality, cost = system.quality[:, system.headline], 1000 * system.cost[:, system.headline]
+        found.append(measured(name, "arena_score", arena.score(quality, cost)))
+        for metric, values in arena.optimality(outcomes, system.choices[system.headline]).items():
+            known = np.isfinite(values)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                total, solvable = statistics.resampled_means(counts, np.stack([np.nan_to_num(values), known])).T
+                found.append(measured(name, metric, total / solvable))
+    return found
+
+
+def _distances(systems: Mapping[str, System]) -> list[dict]:
+    """Mean distance of a system's points to the front of all usable systems, both axes scaled to their range."""
+    points = {
+        name: np.stack([system.cost[0], system.quality[0]], axis=1)[DECILES if system.is_curve else slice(None)]
+        for name, system in systems.items()
+    }
+    usable = np.concatenate([points[name] for name, system in systems.items() if not system.router.uses_outcomes])
+    span = np.ptp(usable, axis=0)
+    scale = np.where(span > 0, span, 1.0)
+    order = np.lexsort((-usable[:, 1], usable[:, 0]))
+    ranked = usable[order]
+    front = ranked[ranked[:, 1] > np.r_[-np.inf, np.maximum.accumulate(ranked[:, 1])[:-1]]] / scale
+    found = []
+    for name, system in systems.items():
+        if not system.router.uses_outcomes:
+            apart = np.linalg.norm(points[name][:, None] / scale - front, axis=2).min(axis=1)
+            found.append(measured(name, "pareto_distance", apart.mean(keepdims=True)))
+    return found

@@ -1,0 +1,86 @@
+"""At which price does the winner change? Exact, from the choices alone: nothing is fitted again."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from toolkit import policy
+from toolkit.errors import ToolkitError
+from toolkit.evaluation import statistics
+
+
+def price_sensitivity(
+    choices: pd.DataFrame,
+    groups: np.ndarray,
+    model: str,
+    value_usd: float,
+    systems: Sequence[str] | None = None,
+    bootstraps: int = 500,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The best system as one model's price is multiplied by r, for every r from 0 to infinity.
+
+    A system at an operating point is worth ``value_usd`` x quality - cost; its cost is a line in r, so the winner is
+    the upper envelope of lines, the same mechanism as the policy's. Systems keep their choices: what a router would do
+    differently under other prices is another comparison (``Outcomes.reprice``).
+
+    Args:
+        choices: the ``choices`` frame of a comparison on cost.
+        groups: codes of the judged prompts, (n,), ``Outcomes.groups``.
+        model: whose price changes.
+        value_usd: what an answer of quality 1 is worth.
+        systems: who takes part; everyone where None.
+        bootstraps, seed: for the support.
+
+    Returns:
+        One row per winner, from the lowest price up: ``ratio_from``, ``ratio_to``, ``winner`` (system and operating
+        point), ``quality``, ``cost_usd_per_1k`` at today's price, and ``support``, the share of bootstrap replicates in
+        which the same system wins at the middle of the range.
+
+    Raises:
+        ToolkitError: no such model or system, or a value that is not positive.
+    """
+    if not value_usd > 0:
+        raise ToolkitError(f"value_usd > 0 was expected: what a right answer is worth; {value_usd!r} was given.")
+    if model not in choices["model"].cat.categories:
+        known = ", ".join(choices["model"].cat.categories)
+        raise ToolkitError(f"No model {model!r} in these choices; there are {known}.")
+    kept = choices if systems is None else choices[choices["system"].isin(systems)]
+    if kept.empty or kept["cost_usd"].isna().any():
+        raise ToolkitError("A sensitivity to prices needs at least one system, and the cost of every choice.")
+    names, quality, cost, own = _matrices(kept, model, len(groups))
+    counts = statistics.bootstrap_counts(groups, bootstraps, seed)
+    means = [statistics.resampled_means(counts, matrix) for matrix in (quality, cost, own)]
+    worth, slope = value_usd * means[0] - (means[1] - means[2]), means[2]
+    edges = np.unique(np.maximum(policy.breakpoints(worth[:1], slope[:1])[0], 0.0))
+    edges = np.r_[0.0, edges[edges > 0], np.inf]
+    found = []
+    for low, high in pairwise(edges):
+        middle = low + 1.0 if np.isinf(high) else (low + high) / 2
+        winners = policy.choose(worth, slope, middle)
+        best = int(winners[0])
+        found.append(
+            {
+                "ratio_from": low,
+                "ratio_to": high,
+                "winner": names[best],
+                "quality": means[0][0, best],
+                "cost_usd_per_1k": 1000 * means[1][0, best],
+                "support": float((winners[1:] == best).mean()),
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def _matrices(choices: pd.DataFrame, model: str, prompts: int) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Names of the S systems at their points; quality, cost and cost of calls to the model, (S, n) each."""
+    names, parts = [], []
+    for (system, point), part in choices.groupby(["system", "operating_point"], observed=True, sort=False):
+        part = part.sort_values("row")
+        names.append(f"{system} at {point}" if str(point)[0].isdigit() else str(system))
+        paid = part["cost_usd"].to_numpy(float)
+        parts.append((part["quality"].to_numpy(float), paid, np.where(part["model"] == model, paid, 0.0)))
+    quality, cost, own = (np.stack(matrix).reshape(len(names), prompts) for matrix in zip(*parts, strict=True))
+    return names, quality, cost, own
