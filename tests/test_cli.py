@@ -1,10 +1,15 @@
 """The command line as a user types it: exit status, one sentence, the last line."""
 
+import json
 import re
 import subprocess
 import sys
 
 import pytest
+
+from tests.reporting.test_execute import write_notebook
+from toolkit import datasets, save_router
+from toolkit.routers import ROUTERS
 
 
 def _run(*arguments: str, **options: object) -> subprocess.CompletedProcess:
@@ -51,3 +56,45 @@ def test_doctor_names_each_finding(tmp_path, monkeypatch):
     ill = _run("doctor")
     assert ill.returncode == 1
     assert re.search(r"^FAIL +data mirror", ill.stdout, re.M) and "→ point TOOLKIT_DATA_MIRROR" in ill.stdout
+
+
+def test_arena_writes_what_the_arena_reads(tmp_path, synthetic):
+    """A saved router, upstream's query file, a prediction file; and back through our own reader."""
+    save_router(ROUTERS["length-rule"]().fit(synthetic), tmp_path / "router")
+    queries = [{"global index": f"Law_{k}", "prompt": "raw", "prompt_formatted": "word " * k} for k in (1, 90, 900)]
+    queries.append({"global index": 7, "prompt": "plain"})
+    (tmp_path / "router_data.json").write_text(json.dumps(queries))
+    out = tmp_path / "predictions" / "mine.json"
+    arguments = ["arena", str(tmp_path / "router"), "--queries", str(tmp_path / "router_data.json"), "--out", str(out)]
+    done = _run(*arguments)
+    assert done.returncode == 0, done.stderr
+    written = json.loads(out.read_text())
+    assert [row["prediction"] for row in written] == ["qwen-flash", "qwen-plus", "qwen-max", "qwen-flash"]
+    assert [row["global index"] for row in written] == ["Law_1", "Law_90", "Law_900", 7]
+    assert [row["prompt"] for row in written][-1] == "plain"
+    assert all(row["generated_result"] is row["cost"] is row["accuracy"] is None for row in written)
+    judged = [row | {"accuracy": 1.0, "cost": 0.001} for row in written]
+    out.write_text(json.dumps(judged))
+    assert set(datasets.load(f"routerarena/{out}").names) == {"qwen-flash", "qwen-plus", "qwen-max"}
+    (tmp_path / "router_data.json").write_text('[{"global index": 1}]')
+    broken = _run(*arguments)
+    assert broken.returncode == 2 and "row 1, field prompt: str was expected" in broken.stderr
+
+
+def test_a_failed_notebook_is_status_1(tmp_path):
+    """The report is made, the failure is on it, and the exit status says so."""
+    code = (
+        "import pathlib, sys; from toolkit import cli, paths\n"
+        "paths.notebooks_dir = lambda: pathlib.Path(sys.argv[1])\n"
+        "sys.exit(cli.main(sys.argv[2:]))"
+    )
+    (tmp_path / "nb").mkdir()
+    lines = [f'{name}: str = ""  # text' for name in ("dataset", "profile", "device", "out")]
+    parameters = "\n".join([*lines, "seed: int = 0  # whole"])
+    write_notebook(tmp_path / "nb" / "00_fail.ipynb", "raise ValueError('on purpose')", parameters)
+    command = [sys.executable, "-c", code, str(tmp_path / "nb"), "report", "--dataset", "synthetic?prompts=100"]
+    options = ["--device", "cpu", "--profile", "smoke", "--out", str(tmp_path / "reports")]
+    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "FAILED" in done.stdout and "on purpose" in done.stdout
+    assert done.stdout.strip().splitlines()[-1].endswith("index.html")

@@ -12,6 +12,7 @@ import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 _CJK_FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Micro Hei")
@@ -127,7 +128,11 @@ def front(points: pd.DataFrame, title: str, source: str, note: str = "") -> Figu
         if not (oracle or point["on_hull"]):
             style["color"] = FAINT
         axes.plot(point["cost"], point["quality"], ls="", mec="white", mew=0.8, **style)
-        axes.annotate(point["system"], (point["cost"], point["quality"]), xytext=(8, 0), **_beside(), fontsize=7.5)
+        lift = 5 if oracle or point["on_hull"] else -6  # names of the hull above it, the others below
+        label = axes.annotate(
+            point["system"], (point["cost"], point["quality"]), xytext=(7, lift), **_beside(), fontsize=7.5, zorder=5
+        )
+        label.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
     axes.set(xlabel=f"Cost ({source}), USD per 1,000 prompts", ylabel="Mean quality")
     if not free:
         axes.set(xlabel=f"{axes.get_xlabel()}, log scale", xscale="log")

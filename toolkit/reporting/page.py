@@ -101,7 +101,7 @@ def _section(
             cost,
             [present.COST_METRICS],
         ),
-        _block("By the benchmarks' own measures", "", benchmarks, [present.BENCHMARK_METRICS]),
+        _block("By the benchmarks' own measures", "", benchmarks, [present.FRONT_METRICS, present.ARENA_METRICS]),
     ]
     parts = [part for part in described["notebooks"] if part["dataset"] == name]
     stems = [f"{part['folder']}/figures/{slug}" for part in reversed(parts) for slug in part["front"]]

@@ -9,16 +9,14 @@ from toolkit.evaluation.metrics import METRICS
 from toolkit.outcomes import Outcomes
 
 PAIR_METRICS = ("apgr", "apgr_gain", "cpt50", "cpt80", "quality_at_half", "apgr_without_suspect")
-BENCHMARK_METRICS = (
-    "arena_score",
-    "aiq",
+ARENA_METRICS = ("arena_score", "opt_sel", "opt_cost", "opt_acc", "robustness")
+FRONT_METRICS = (
     "aiq_over_zero",
+    "aiq",
+    "gain_over_random",
     "gain_over_best_single",
     "gap_to_oracle",
     "pareto_distance",
-    "opt_sel",
-    "opt_cost",
-    "robustness",
 )
 RULE_METRICS = ("quality", "share_strong")
 _THRESHOLDS = ("cpt50", "cpt80", "cost_at_equal_quality")

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def load_router(path: str | Path, known: Iterable[type[Router]] = ()) -> Router:
         content = json.loads((folder / _JSON).read_text(encoding="utf-8"))
         with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
             state = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError) as err:
+    except (OSError, ValueError, EOFError, BadZipFile) as err:
         raise ToolkitError(f"{folder}: the saved router is damaged ({err}); save it again.") from err
     if content.get("format") != FORMAT:
         raise ToolkitError(f"{folder}: format {FORMAT} was expected; found {content.get('format')!r}.")

@@ -1,0 +1,102 @@
+"""Saved and loaded in another process, a router decides the same; nothing in its folder is ever executed."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from toolkit import load_router, save_router
+from toolkit.errors import ToolkitError
+from toolkit.routers import ROUTERS
+from toolkit.routers.base import Router
+
+NAMES = [name for name in ROUTERS if not ROUTERS[name]().uses_outcomes]
+
+
+@pytest.fixture(scope="module")
+def fitted(synthetic):
+    train, test = synthetic.sample(400).split(0.3)
+    return {name: ROUTERS[name]().fit(train) for name in NAMES}, test
+
+
+def test_every_router_decides_the_same_in_a_fresh_process(fitted, tmp_path):
+    routers, test = fitted
+    metadata = test.prompts[["domain", "language"]]
+    (tmp_path / "texts.json").write_text(json.dumps(test.texts))
+    metadata.to_json(tmp_path / "metadata.json")
+    for name, router in routers.items():
+        save_router(router, tmp_path / name)
+    code = (
+        "import json, sys, numpy as np, pandas as pd, pathlib; from toolkit import load_router\n"
+        "root = pathlib.Path(sys.argv[1]); texts = json.loads((root / 'texts.json').read_text())\n"
+        "metadata = pd.read_json(root / 'metadata.json')\n"
+        "for name in sys.argv[2:]:\n"
+        "    router = load_router(root / name)\n"
+        "    result = router.predict(texts, metadata) if router.has_scores else router.choose(texts, metadata)\n"
+        "    np.save(root / f'{name}.npy', result); print(repr(router))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), *NAMES], capture_output=True, text=True, check=True
+    )
+    for name, line in zip(NAMES, done.stdout.splitlines(), strict=True):
+        router = routers[name]
+        before = router.predict(test.texts, metadata) if router.has_scores else router.choose(test.texts, metadata)
+        np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), before)
+        assert line == repr(router)
+
+
+def test_a_folder_is_written_whole_or_not_at_all(fitted, tmp_path):
+    router = fitted[0]["prompt-length"]
+    save_router(router, tmp_path / "kept")
+    with pytest.raises(ToolkitError, match="this one exists"):
+        save_router(router, tmp_path / "kept")
+    with pytest.raises(ToolkitError, match="not fitted"):
+        save_router(ROUTERS["random"](), tmp_path / "unfitted")
+    odd = ROUTERS["prompt-length"]().fit(fitted[1])
+    odd.thing_ = object()
+    with pytest.raises(ToolkitError, match="plain values and arrays"):
+        save_router(odd, tmp_path / "odd")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+class Mine(Router):
+    """A router of the caller's own."""
+
+    def __init__(self, level: float = 0.5):
+        self.level = level
+
+    def _fit(self, train):
+        self.mean_ = float(train.mean_quality().mean())
+
+    def _predict(self, texts, metadata):
+        return np.full((len(texts), len(self.models_)), self.level * self.mean_)
+
+
+def test_own_classes_are_named_by_the_caller(fitted, tmp_path):
+    router = Mine(0.25).fit(fitted[1])
+    save_router(router, tmp_path / "mine")
+    with pytest.raises(ToolkitError, match="no router class 'Mine' is known"):
+        load_router(tmp_path / "mine")
+    loaded = load_router(tmp_path / "mine", known=[Mine])
+    np.testing.assert_array_equal(loaded.predict(["x"]), router.predict(["x"]))
+
+
+def test_damage_is_told(fitted, tmp_path):
+    save_router(fitted[0]["knn-lexical"], tmp_path / "knn")
+    with pytest.raises(ToolkitError, match=r"there is no router\.json"):
+        load_router(tmp_path)
+    array = tmp_path / "knn" / "state.npz"
+    array.write_bytes(array.read_bytes()[:200])
+    with pytest.raises(ToolkitError, match="damaged"):
+        load_router(tmp_path / "knn")
+    spec = tmp_path / "knn" / "router.json"
+    content = json.loads(spec.read_text())
+    np.savez(array, evil=np.array([object()]), allow_pickle=True)
+    with pytest.raises(ToolkitError, match="damaged"):
+        load_router(tmp_path / "knn")
+    np.savez(array, allow_pickle=False)
+    spec.write_text(json.dumps(content | {"format": 9}))
+    with pytest.raises(ToolkitError, match="format 1 was expected; found 9"):
+        load_router(tmp_path / "knn")
