@@ -93,6 +93,9 @@ def _data(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from toolkit.reporting.execute import spare_start_up
+
+    spare_start_up()
     from toolkit.reporting import report
 
     made = report.make(

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import PIL.Image
 import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.axes import Axes
@@ -64,6 +65,12 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     figure.savefig(paths[1], metadata={"Date": None, "Creator": None})
     plt.close(figure)
     return paths
+
+
+def page_width(png: Path) -> int:
+    """Width in CSS pixels at which the type of a saved figure is as large as a page's."""
+    with PIL.Image.open(png) as image:
+        return round(image.width * 0.62)
 
 
 def strong_call_curves(curves: pd.DataFrame, title: str, note: str = "") -> Figure:

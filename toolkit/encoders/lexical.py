@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.feature_extraction.text import HashingVectorizer
 
 # A word of letters, a number, one CJK character, or one other sign: Chinese is read character by character, and
 # pairs of neighbouring tokens supply the character n-grams that stand in for its words.
@@ -23,6 +22,8 @@ class LexicalEncoder:
     """
 
     def __init__(self, dimension: int = 1024):
+        from sklearn.feature_extraction.text import HashingVectorizer  # late: scikit-learn takes a second
+
         self.dimension = dimension
         self._vectorizer = HashingVectorizer(
             preprocessor=_readable,

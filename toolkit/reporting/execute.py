@@ -15,8 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from toolkit.errors import ToolkitError
 
 DEFAULT_LIMIT_S = 600
@@ -94,6 +92,8 @@ def settings(source: Path) -> dict[str, Any]:
     Raises:
         ToolkitError: ``runs`` is missing or has another value.
     """
+    import nbformat
+
     declared = nbformat.read(source, as_version=4).metadata.get("toolkit", {})
     if declared.get("runs") not in ("per-dataset", "once"):
         raise ToolkitError(
@@ -130,6 +130,14 @@ def run(job: Job) -> Result:
             return Result(seconds, f"the worker died with status {worker.returncode}", tail[-4000:])
         failure = json.loads(answer.read_text(encoding="utf-8"))
     return Result(seconds, failure.get("error", ""), failure.get("traceback", ""))
+
+
+def spare_start_up() -> None:
+    """Keep jsonschema, which nbformat imports, from compiling a grammar of IRIs for nearly two seconds.
+
+    Only the checking of IRIs is lost, and no notebook holds one. For processes of our own, before nbformat is imported.
+    """
+    sys.modules.setdefault("rfc3987_syntax", None)
 
 
 def stop_all() -> None:
@@ -197,4 +205,5 @@ def _without_colour(text: str) -> str:
 
 
 if __name__ == "__main__":
+    spare_start_up()
     _work(Path(sys.argv[1]), Path(sys.argv[2]))

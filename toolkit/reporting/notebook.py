@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
+from IPython.display import Image
 from matplotlib.figure import Figure
 
 from toolkit import datasets, figures, hardware
@@ -71,10 +72,10 @@ class Notebook:
         )
         self._parts[tables.CHOICES].append(kept)
 
-    def figure(self, figure: Figure, slug: str) -> Figure:
-        """Save a figure as PNG and SVG under its slug and hand it back for display."""
-        figures.save(figure, self.folder / "figures" / slug)
-        return figure
+    def figure(self, figure: Figure, slug: str) -> Image:
+        """Save a figure as PNG and SVG under its slug and hand the PNG back for display: no third rendering."""
+        png, _ = figures.save(figure, self.folder / "figures" / slug)
+        return Image(data=png.read_bytes(), format="png", width=figures.page_width(png))
 
     def save(self) -> Path:
         """Write the tables; returns their folder."""

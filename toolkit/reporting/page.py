@@ -11,8 +11,8 @@ from typing import Any
 import jinja2
 import nbformat
 import pandas as pd
-import PIL.Image
 
+from toolkit import figures
 from toolkit.reporting import present, tables
 from toolkit.reporting.execute import Result
 from toolkit.reporting.run import write_text
@@ -105,21 +105,20 @@ def _section(
     ]
     parts = [part for part in described["notebooks"] if part["dataset"] == name]
     stems = [f"{part['folder']}/figures/{slug}" for part in reversed(parts) for slug in part["front"]]
-    figures = [_figure(folder, stem) for stem in stems if (folder / f"{stem}.png").is_file()]
+    images = [_figure(folder, stem) for stem in stems if (folder / f"{stem}.png").is_file()]
     return {
         "name": name,
         "facts": facts,
         "notes": notes,
         "blocks": [b for b in blocks if b],
         "parts": parts,
-        "figures": figures,
+        "figures": images,
     }
 
 
 def _figure(folder: Path, stem: str) -> dict[str, Any]:
-    """A figure's files and the width at which its type is as large as the page's."""
-    with PIL.Image.open(folder / f"{stem}.png") as image:
-        width = round(image.width * 0.62)
+    """A figure's files and its width on the page."""
+    width = figures.page_width(folder / f"{stem}.png")
     return {"png": f"{stem}.png", "svg": f"{stem}.svg", "name": Path(stem).name.replace("_", " "), "width": width}
 
 

@@ -1,12 +1,16 @@
 """Routers on top of an encoder and scikit-learn."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
-from sklearn.neighbors import NearestNeighbors
 
 from toolkit import encoders
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
+
+if TYPE_CHECKING:  # scikit-learn takes a second to import, so only a router that needs it does
+    from sklearn.neighbors import NearestNeighbors
 
 
 class KNearestNeighbours(Router):
@@ -24,7 +28,7 @@ class KNearestNeighbours(Router):
         self.neighbours = neighbours
         self.encoder = encoder
 
-    _index: NearestNeighbors | None = None
+    _index: "NearestNeighbors | None" = None
 
     def _fit(self, train: Outcomes) -> None:
         observed = ~np.isnan(train.quality)
@@ -38,6 +42,8 @@ class KNearestNeighbours(Router):
         if not texts:
             return np.empty((0, len(self.models_)))
         if self._index is None:  # derived from the vectors, so it is not saved
+            from sklearn.neighbors import NearestNeighbors
+
             count = min(self.neighbours, len(self.vectors_))
             self._index = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute").fit(self.vectors_)
         distance, nearest = self._index.kneighbors(encoders.get(self.encoder).encode(texts))
