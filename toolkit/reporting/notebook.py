@@ -75,7 +75,7 @@ class Notebook:
     def figure(self, figure: Figure, slug: str) -> Image:
         """Save a figure as PNG and SVG under its slug and hand the PNG back for display: no third rendering."""
         png, _ = figures.save(figure, self.folder / "figures" / slug)
-        return Image(data=png.read_bytes(), format="png", width=figures.page_width(png))
+        return Image(data=png.read_bytes(), format="png", width=figures.page_width(png), alt=slug.replace("_", " "))
 
     def save(self) -> Path:
         """Write the tables; returns their folder."""

@@ -1,0 +1,18 @@
+"""One function per kind of figure. They know frames, not routers, and every one names its axes and its data."""
+
+from toolkit.figures.comparison import cost_curves, intervals, strong_call_curves
+from toolkit.figures.exploration import agreement, front, lengths, quality_by_domain
+from toolkit.figures.style import page_width, save, use_style
+
+__all__ = [
+    "agreement",
+    "cost_curves",
+    "front",
+    "intervals",
+    "lengths",
+    "page_width",
+    "quality_by_domain",
+    "save",
+    "strong_call_curves",
+    "use_style",
+]
