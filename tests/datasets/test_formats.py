@@ -66,7 +66,7 @@ def test_differing_judgements_are_counted(tmp_path):
         ({"prediction": None}, "row 2, field prediction: str was expected; None"),
         ({"prompt": 7}, "row 2, field prompt: str was expected; 7"),
         ({"global index": None}, "row 2, field global index: str or int was expected"),
-        ({"generated_result": "text"}, "row 2, field generated_result: an object or null"),
+        ({"generated_result": "text"}, "row 2, field generated_result: an object, a Python literal of one, or null"),
     ],
 )
 def test_a_broken_prediction_is_named(tmp_path, changes, message):

@@ -53,9 +53,7 @@ def _answers(path: Path) -> Iterator[dict[str, Any]]:
 
 def _prediction(row: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
     key = "global index" if "global index" in row else "global_index"
-    result = row.get("generated_result") or {}
-    if not isinstance(result, dict):
-        files.refuse(path, f"row {number}", "generated_result", "an object or null", result)
+    result = _object(row, "generated_result", path, number)
     return {
         "prompt_id": str(files.take(row, key, (str, int), path, number)),
         "prompt": files.take(row, "prompt", str, path, number),
@@ -68,14 +66,7 @@ def _prediction(row: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
 
 
 def _cached(row: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
-    judged = row.get("evaluation_result") or {}
-    if isinstance(judged, str):
-        try:
-            judged = ast.literal_eval(judged)
-        except (ValueError, SyntaxError):
-            files.refuse(path, f"row {number}", "evaluation_result", "an object or a Python literal of one", judged)
-    if not isinstance(judged, dict):
-        files.refuse(path, f"row {number}", "evaluation_result", "an object", judged)
+    judged = _object(row, "evaluation_result", path, number)
     return {
         "prompt_id": str(files.take(row, "global_index", (str, int), path, number)),
         "prompt": files.take(row, "question", str, path, number),
@@ -88,13 +79,21 @@ def _cached(row: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
 
 
 def _tokens(row: dict[str, Any], path: Path, number: int) -> dict[str, float]:
-    usage = row.get("token_usage") or {}
-    if isinstance(usage, str):
-        try:
-            usage = ast.literal_eval(usage)
-        except (ValueError, SyntaxError):
-            files.refuse(path, f"row {number}", "token_usage", "an object or a Python literal of one", usage)
+    usage = _object(row, "token_usage", path, number)
     return {name: _number(usage, name, path, number) for name in ("input_tokens", "output_tokens")}
+
+
+def _object(row: dict[str, Any], field: str, path: Path, number: int) -> dict[str, Any]:
+    """An object, or the Python literal of one as text, which upstream writes in places; {} for null."""
+    value = row.get(field) or {}
+    if isinstance(value, str):
+        try:
+            value = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            value = row[field]
+    if not isinstance(value, dict):
+        files.refuse(path, f"row {number}", field, "an object, a Python literal of one, or null", value)
+    return value
 
 
 def _number(row: dict[str, Any], field: str, path: Path, number: int, upper: float = float("inf")) -> float:
