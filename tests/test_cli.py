@@ -1,9 +1,11 @@
 """The command line as a user types it: exit status, one sentence, the last line."""
 
+import importlib
 import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -98,3 +100,21 @@ def test_a_failed_notebook_is_status_1(tmp_path):
     assert done.returncode == 1, done.stderr
     assert "FAILED" in done.stdout and "on purpose" in done.stdout
     assert done.stdout.strip().splitlines()[-1].endswith("index.html")
+
+
+def test_the_readmes_own_router_answers_the_arena(tmp_path, synthetic, monkeypatch):
+    """The class as README prints it, in a module of the user's, saved, loaded and asked."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    block = next(text for text in re.findall(r"```python\n(.*?)```", readme, re.S) if "class QuestionMarks" in text)
+    (tmp_path / "mine.py").write_text(block)
+    monkeypatch.syspath_prepend(tmp_path)
+    router_class = importlib.import_module("mine").QuestionMarks
+    save_router(router_class().fit(synthetic), tmp_path / "router")
+    (tmp_path / "queries.json").write_text(json.dumps([{"global index": 1, "prompt": "Why? How? When?"}]))
+    arguments = ["arena", "router", "--queries", "queries.json", "--out", "out.json"]
+    unknown = _run(*arguments, cwd=tmp_path)
+    assert unknown.returncode == 2 and "--class module:Class" in unknown.stderr
+    done = _run(*arguments, "--class", "mine:QuestionMarks", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out.json").read_text())[0]["prediction"] == "qwen-max"
+    assert _run(*arguments, "--class", "absent:Nothing", cwd=tmp_path).returncode == 2

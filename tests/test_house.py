@@ -93,6 +93,7 @@ def _imported(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports name their module from the top"
         return [f"{node.module}.{alias.name}" for alias in node.names]
     return []
 

@@ -101,8 +101,9 @@ def test_the_hash_changes_with_the_content_and_only_with_it(synthetic):
 @pytest.mark.parametrize(
     ("quality", "cost", "columns", "message"),
     [
-        ([[1.5, 0]], None, {}, r"quality of prompt '0' under model 'm0' is 1.5; a value in \[0, 1\]"),
+        ([[1.5, 0]], None, {}, r"quality of prompt '0' under model 'm0' is 1.5; a finite value in \[0, 1\]"),
         ([[1, 0]], [[1, -2]], {}, "cost_usd of prompt '0' under model 'm1' is -2.0"),
+        ([[1, 0]], [[1, np.inf]], {}, "cost_usd of prompt '0' under model 'm1' is inf; a finite value"),
         ([[1, 0]], [[1, 2, 3]], {}, r"cost_usd has shape \(1, 3\); \(1, 2\)"),
         (np.empty((0, 2)), None, {}, "at least one prompt"),
     ],

@@ -44,8 +44,8 @@ def test_dollars_of_a_call():
     [
         ("model,input_usd_per_mtok\na,1\n", "missing: .*output_usd_per_mtok"),
         ("model,input_usd_per_mtok,output_usd_per_mtok\na,1,2\na,1,2\n", "'a' stands twice"),
-        ("model,input_usd_per_mtok,output_usd_per_mtok\na,1,2\nb,free,2\n", "row 3, column input_usd_per_mtok"),
-        ("model,input_usd_per_mtok,output_usd_per_mtok\na,1,-2\n", "row 2, column output_usd_per_mtok"),
+        ("model,input_usd_per_mtok,output_usd_per_mtok\na,1,2\nb,free,2\n", "row 2, column input_usd_per_mtok"),
+        ("model,input_usd_per_mtok,output_usd_per_mtok\na,1,-2\n", "row 1, column output_usd_per_mtok"),
     ],
 )
 def test_a_wrong_price_table_is_refused_where_it_is_wrong(tmp_path, content, message):

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from toolkit.errors import ToolkitError
 
@@ -56,6 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     arena.add_argument("router", type=Path, help="folder written by toolkit.save_router")
     arena.add_argument("--queries", type=Path, required=True, metavar="FILE", help="RouterArena's dataset file (JSON)")
     arena.add_argument("--out", type=Path, required=True, metavar="FILE", help="prediction file to write (JSON)")
+    arena.add_argument(
+        "--class", dest="classes", action="append", default=[], metavar="MODULE:CLASS",
+        help="a router class of your own that the folder may hold; repeatable",
+    )  # fmt: skip
     arena.set_defaults(run=_arena)
     return parser
 
@@ -113,6 +118,18 @@ def _report(options: argparse.Namespace) -> int:
     return 1 if made.failures else 0
 
 
+def _router_class(name: str) -> Any:
+    """The class that ``module:Class`` names; modules of the working folder are found too."""
+    from importlib import import_module
+
+    module, _, attribute = name.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as err:
+        raise ToolkitError(f"--class takes MODULE:CLASS; {name!r} could not be imported ({err}).") from err
+
+
 def _arena(options: argparse.Namespace) -> int:
     import json
 
@@ -120,7 +137,7 @@ def _arena(options: argparse.Namespace) -> int:
     from toolkit.reporting.run import write_text
     from toolkit.routers.persistence import load_router
 
-    router = load_router(options.router)
+    router = load_router(options.router, known=[_router_class(name) for name in options.classes])
     if router.uses_metadata:
         raise ToolkitError(f"{type(router).__name__} reads metadata, and RouterArena gives prompts only.")
     queries = routerarena.read_queries(options.queries)

@@ -74,11 +74,11 @@ class Outcomes:
             raise ToolkitError(f"{self.name}: at least one prompt and one model are needed; found {shape}.")
         for key, upper in (("quality", 1.0), ("expected_quality", 1.0), ("cost_usd", np.inf)):
             value = getattr(self, key)
-            if value is not None and (bad := (value < 0) | (value > upper)).any():
+            if value is not None and (bad := (value < 0) | (value > upper) | np.isinf(value)).any():
                 row, column = np.argwhere(bad)[0]
                 raise ToolkitError(
                     f"{self.name}: {key} of prompt {self.prompts['prompt_id'].iloc[row]!r} under model "
-                    f"{self.names[column]!r} is {value[row, column]}; a value in [0, {upper:g}] was expected."
+                    f"{self.names[column]!r} is {value[row, column]}; a finite value in [0, {upper:g}] was expected."
                 )
         if self.cost_source not in COST_SOURCES:
             raise ToolkitError(f"{self.name}: cost_source is {self.cost_source!r}; one of {COST_SOURCES} was expected.")

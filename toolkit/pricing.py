@@ -12,6 +12,7 @@ from toolkit.errors import ToolkitError
 
 PRICE_COLUMNS = ("input_usd_per_mtok", "output_usd_per_mtok")
 
+ASSUMED_OUTPUT_TOKENS = 256  # of a call, where a source has prices and no tokens; such costs are called assumed
 LENGTH_BORDERS = (100, 500)  # tokens at which the length rule in use today takes the next tier
 
 # Han, kana, hangul and the full-width punctuation between them: about one token each in current vocabularies.
@@ -57,7 +58,7 @@ def read_prices(path: str | Path) -> pd.DataFrame:
         table[column] = pd.to_numeric(table[column], errors="coerce")
         if not (table[column] >= 0).all():
             row = int((~(table[column] >= 0)).to_numpy().argmax())
-            raise ToolkitError(f"{path}: row {row + 2}, column {column}: a price >= 0 was expected.")
+            raise ToolkitError(f"{path}: row {row + 1}, column {column}: a price >= 0 was expected.")
     return table.set_index(table["model"].astype(str))
 
 

@@ -152,3 +152,52 @@ def test_broken_upstream_scores_are_named(tmp_path, file, row, message):
     path.write_text(json.dumps([{"question": "p", "scores": {"b": 1, "a": 0}}, row]))
     with pytest.raises(ToolkitError, match=message.replace("a, b", "b, a")):
         files.scores(files.read_json_rows(path), path)
+
+
+def test_unjudged_models_are_left_out_and_models_can_be_chosen(tmp_path):
+    rows = [_prediction("a_1", "m", 1.0), _prediction("a_1", "n", 0.0), _prediction("a_1", "unjudged", None)]
+    (tmp_path / "mine.json").write_text(json.dumps(rows))
+    outcomes = datasets.load(f"routerarena/{tmp_path / 'mine.json'}")
+    assert outcomes.names == ["m", "n"] and any("left out: unjudged" in note for note in outcomes.notes)
+    assert datasets.load(f"routerarena/{tmp_path / 'mine.json'}?models=n").names == ["n"]
+    with pytest.raises(ToolkitError, match="no option 'prices'; it takes models"):
+        datasets.load(f"routerarena/{tmp_path / 'mine.json'}?prices=x")
+
+
+def test_one_index_with_two_prompts_is_said(tmp_path):
+    rows = [_prediction("1", "m", 1.0), _prediction("1", "n", 1.0) | {"prompt": "another question"}]
+    (tmp_path / "mine.json").write_text(json.dumps(rows))
+    assert any(
+        "1 global indices stand for two" in n for n in datasets.load(f"routerarena/{tmp_path / 'mine.json'}").notes
+    )
+
+
+def test_wide_tables_lose_no_model_silently(tmp_path):
+    path = tmp_path / "wide.csv"
+    _wide().assign(**{"three": 1.0, "three|model_response": "z"}).to_csv(path, index=False)
+    assert any("three has no costs" in note for note in datasets.load(f"routerbench/{path}").notes)
+    _wide().assign(two=None).to_csv(path, index=False)
+    outcomes = datasets.load(f"routerbench/{path}")
+    assert outcomes.names == ["m/one"] and any("two has no observed quality" in note for note in outcomes.notes)
+    _wide().assign(**{"ghost|total_cost": 1.0}).to_csv(path, index=False)
+    with pytest.raises(ToolkitError, match="missing: ghost"):
+        datasets.load(f"routerbench/{path}")
+    _wide().assign(prompt=None).to_csv(path, index=False)
+    with pytest.raises(ToolkitError, match="row 1, field prompt: a value"):
+        datasets.load(f"routerbench/{path}")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text"),
+    [
+        ("['a', 'b']", "a\nb"),
+        ("[1, 2]", "[1, 2]"),
+        ("[{[]: 1}]", "[{[]: 1}]"),
+        ("plain", "plain"),
+        ("[broken", "[broken"),
+    ],
+)
+def test_only_lists_of_text_are_turns(tmp_path, prompt, text):
+    path = tmp_path / "wide.csv"
+    _wide().assign(prompt=prompt).to_csv(path, index=False)
+    assert datasets.load(f"routerbench/{path}").texts[0] == text

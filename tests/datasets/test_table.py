@@ -127,10 +127,47 @@ def test_a_group_is_more_than_its_text(tmp_path):
         assert groups.tolist() == [0, 0, 0, 1, 2, 3], ending
 
 
-def test_a_model_without_outcomes_is_named(tmp_path):
+def test_a_model_without_outcomes_is_left_out_and_said(tmp_path):
     path = _write(pd.DataFrame([GOOD, {**GOOD, "model": "b", "quality": None}]), tmp_path / "own.csv")
-    with pytest.raises(ToolkitError, match="model b has no observed quality"):
+    outcomes = datasets.load(str(path))
+    assert outcomes.names == ["a"]
+    assert "Models without an observed quality were left out: b." in outcomes.notes
+    path = _write(pd.DataFrame([{**GOOD, "quality": None}]), tmp_path / "none.csv")
+    with pytest.raises(ToolkitError, match="at least one observed quality"):
         datasets.load(str(path))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("split", "valid", "row 1, field split: train, test or nothing was expected; 'valid'"),
+        ("cost_usd", "inf", r"row 1, field cost_usd: a number in \[0, inf\] was expected; 'inf'"),
+    ],
+)
+def test_what_is_no_part_and_no_cost(tmp_path, column, value, message):
+    path = _write(pd.DataFrame([{**GOOD, column: value}]), tmp_path / "own.csv")
+    with pytest.raises(ToolkitError, match=message):
+        datasets.load(str(path))
+
+
+def test_models_are_chosen_by_name(tmp_path):
+    rows = [{**GOOD, "model": name} for name in ("a", "b", "c")]
+    path = _write(pd.DataFrame(rows), tmp_path / "own.csv")
+    assert datasets.load(f"{path}?models=c, a").names == ["c", "a"]
+    with pytest.raises(ToolkitError, match="no model 'd'; it has a, b, c"):
+        datasets.load(f"{path}?models=d")
+
+
+def test_other_encodings_and_separators_are_told(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_bytes("prompt_id,prompt,model,quality\np,你好,a,1\n".encode("gbk"))
+    with pytest.raises(ToolkitError, match="UTF-8 was expected"):
+        datasets.load(str(path))
+    path.write_text("prompt_id;prompt;model;quality\np;t;a;1\n")
+    with pytest.raises(ToolkitError, match="found semicolons"):
+        datasets.load(str(path))
+    with pytest.raises(ToolkitError, match="a folder; a table in"):
+        datasets.load(str(tmp_path))
 
 
 def test_tokens_are_priced_by_the_users_list(tmp_path):

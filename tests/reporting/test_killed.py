@@ -51,7 +51,7 @@ def test_kill_and_resume(tmp_path, moment):
     assert f"resuming {run.name}" in said
     assert said.strip().splitlines()[-1] == str(run / "index.html")
     if moment != "first notebook":
-        assert "00_quickstart ... done before" in said
+        assert "00_quickstart: done before" in said
     manifest = json.loads((run / MANIFEST).read_text(encoding="utf-8"))
     assert manifest["status"] == "complete"
     assert set(tables.COLUMNS) <= set(manifest["files"])
@@ -72,3 +72,18 @@ def test_a_lost_parent_takes_its_worker_along(tmp_path):
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=10)
     assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 2.0])
+def test_an_interrupt_ends_at_once_and_says_how_to_go_on(tmp_path, wait_s):
+    process = subprocess.Popen(
+        [sys.executable, *COMMAND, "--out", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    _wait_for(lambda: any(tmp_path.glob("*/00_quickstart")), process)
+    time.sleep(wait_s)
+    start = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=60)
+    assert process.returncode == 130 and time.monotonic() - start < 10
+    assert "the same command goes on" in complaint and "Traceback" not in complaint
+    assert not list(tmp_path.glob("*/manifest.json"))

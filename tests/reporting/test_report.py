@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qsl
 
 import nbformat
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.reporting.test_execute import write_notebook
-from toolkit import datasets, paths
+from toolkit import datasets, hardware, paths
 from toolkit.errors import ToolkitError
 from toolkit.reporting import page, report, tables
 from toolkit.reporting.run import RunFolder
@@ -204,3 +205,63 @@ def test_two_tables_of_one_name_are_refused(tmp_path):
         )
     with pytest.raises(ToolkitError, match=r"Two tables are called own\.csv"):
         report.make([str(tmp_path / folder / "own.csv") for folder in ("a", "b")], "cpu", out=tmp_path)
+
+
+_TEXTS = [f'{name}: str = ""  # text' for name in ("dataset", "profile", "device", "out")]
+PARAMETERS = "\n".join([*_TEXTS, "seed: int = 0  # whole"])
+CLOCK = """
+import pathlib, time
+log = (pathlib.Path(out).parents[1] / "log").open("a")
+print("in", time.monotonic(), file=log, flush=True); time.sleep(2); print("out", time.monotonic(), file=log)
+"""
+
+
+@pytest.mark.parametrize(("alone", "most"), [(False, 2), (True, 1)])
+def test_notebooks_run_side_by_side_unless_they_time_something(tmp_path, alone, most, monkeypatch):
+    monkeypatch.setattr(hardware, "usable_cores", lambda: 2)
+    (tmp_path / "notebooks").mkdir()
+    for number in (0, 1):
+        write_notebook(tmp_path / "notebooks" / f"0{number}_wait.ipynb", CLOCK, PARAMETERS, alone=alone)
+    made = _make(tmp_path)
+    assert not made.failures, made.failures
+    running = peak = 0
+    for line in sorted(
+        (tmp_path / "reports" / "log").read_text().splitlines(), key=lambda line: float(line.split()[1])
+    ):
+        running += 1 if line.startswith("in") else -1
+        peak = max(peak, running)
+    assert peak == most
+
+
+def test_only_some_notebooks(fragile):
+    quiet = {"device": "cpu", "profile": "smoke", "tell": lambda *a, **k: None, "notebooks": fragile / "notebooks"}
+    made = report.make(["synthetic?prompts=200"], out=fragile / "reports", only=["00"], **quiet)
+    assert [path.name for path in made.index.parent.iterdir() if path.is_dir()] == ["00_count_runs"]
+    assert not made.failures
+    with pytest.raises(ToolkitError, match="--only 07: no notebook starts so; there are 00_count_runs, 01_need_file"):
+        report.make(["synthetic?prompts=200"], out=fragile / "reports", only=["07"], **quiet)
+    with pytest.raises(ToolkitError, match="nothing was given"):
+        report.make(["synthetic?prompts=200"], out=fragile / "reports", only=[""], **quiet)
+
+
+def test_a_part_that_fails_outside_its_notebook_fails_alone(fragile, monkeypatch):
+    (fragile / "reports").mkdir()
+    (fragile / "reports" / "mended").touch()
+    real = report.execute.checked_parameters
+
+    def refuse(source, given):
+        if source.name.startswith("01"):
+            raise ToolkitError("no such parameter")
+        return real(source, given)
+
+    monkeypatch.setattr(report.execute, "checked_parameters", refuse)
+    made = _make(fragile)
+    assert made.failures == {"01_need_file": "ToolkitError: no such parameter"}
+    assert "no such parameter" in (made.index.parent / "01_need_file" / "notebook.html").read_text(encoding="utf-8")
+    assert (fragile / "reports" / "log").read_text() == "x"
+
+
+def test_two_reports_write_the_list_of_runs_at_once(tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: page.write_runs(tmp_path), range(200)))
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]

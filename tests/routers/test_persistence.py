@@ -56,7 +56,7 @@ def test_a_folder_is_written_whole_or_not_at_all(fitted, tmp_path):
         save_router(ROUTERS["random"](), tmp_path / "unfitted")
     odd = ROUTERS["prompt-length"]().fit(fitted[1])
     odd.thing_ = object()
-    with pytest.raises(ToolkitError, match="plain values and arrays"):
+    with pytest.raises(ToolkitError, match="plain values and arrays were expected; thing_ is neither"):
         save_router(odd, tmp_path / "odd")
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
@@ -100,3 +100,36 @@ def test_damage_is_told(fitted, tmp_path):
     spec.write_text(json.dumps(content | {"format": 9}))
     with pytest.raises(ToolkitError, match="format 1 was expected; found 9"):
         load_router(tmp_path / "knn")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"models": "abc"}, "damaged"),
+        ({"models": []}, "damaged"),
+        ({"state": {"_predict": "pwn"}}, "damaged"),
+        ({"state": {"models_": ["x"]}}, "damaged"),
+        ({"state": {"uses_outcomes": True}}, "damaged"),
+        ({"params": []}, "the parameters of PromptLength were expected"),
+        ({"params": {"scale": 1.0, "more": 2}}, "the parameters of PromptLength were expected"),
+        ({"class": ["PromptLength"]}, "no router class"),
+    ],
+)
+def test_a_forged_file_changes_nothing(fitted, tmp_path, change, message):
+    folder = save_router(fitted[0]["prompt-length"], tmp_path / "router")
+    content = json.loads((folder / "router.json").read_text())
+    (folder / "router.json").write_text(json.dumps(content | change))
+    with pytest.raises(ToolkitError, match=message):
+        load_router(folder)
+    (folder / "router.json").write_text("[1]")
+    with pytest.raises(ToolkitError, match="format 1 was expected; found 'list'"):
+        load_router(folder)
+
+
+@pytest.mark.parametrize("value", [np.array(["a", {}], dtype=object), {1: 2.0}, (1, 2)])
+def test_what_would_come_back_as_something_else_is_not_saved(fitted, tmp_path, value):
+    router = Mine().fit(fitted[1])
+    router.extra_ = value
+    with pytest.raises(ToolkitError, match="extra_ cannot be saved as it is"):
+        save_router(router, tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()

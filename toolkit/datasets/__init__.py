@@ -37,7 +37,8 @@ def load(name: str, **options: Any) -> Outcomes:
     if base in CATALOGUE:
         loader = CATALOGUE[base].load
     elif family:
-        return _options_refused(base, query, options) or FORMATS[family](path)
+        given = dict(parse_qsl(query, keep_blank_values=True)) | options
+        return _chosen(FORMATS[family](path), base, given)
     elif Path(base).suffix.lower() in table.READERS or Path(base).exists():
         loader = table.loader(Path(base).expanduser())
     else:
@@ -65,9 +66,12 @@ def _own_format(base: str) -> tuple[str, Path]:
     return (family, path) if mark and family in FORMATS and base not in CATALOGUE and path.exists() else ("", path)
 
 
-def _options_refused(base: str, query: str, options: dict[str, Any]) -> None:
-    if query or options:
-        raise ToolkitError(f"{base}: files in a benchmark's own format take no options; {query or options} was given.")
+def _chosen(outcomes: Outcomes, base: str, options: dict[str, Any]) -> Outcomes:
+    """The models that the option ``models`` names; it is the only option of a file in a benchmark's own format."""
+    if unknown := [key for key in options if key != "models"]:
+        raise ToolkitError(f"{base}: no option {unknown[0]!r}; it takes models.")
+    names = [name.strip() for name in str(options.get("models", "")).split(",") if name.strip()]
+    return outcomes.subset(models=names) if names else outcomes
 
 
 def absolute(name: str) -> str:

@@ -86,7 +86,7 @@ CATALOGUE: dict[str, Entry] = {
     "routerdc/javascript": _routerdc("javascript", "JavaScript tasks", 164, 0.1),
     "routerdc/math_prealgebra": _routerdc("math_prealgebra", "MATH, prealgebra", 871, 0.4),
     "llmrouter/default": Entry(
-        llmrouter.load_default, "ten kinds of tasks, train and test parts", (llmrouter.ROOT + "/",), 5989, 9, 8.3,
+        llmrouter.load_default, "14 kinds of tasks, train and test parts", (llmrouter.ROOT + "/",), 5989, 9, 8.3,
         **_LLMROUTER,
     ),
     "zeroeval/gsm": Entry(

@@ -1,4 +1,4 @@
-"""LLMRouter (UIUC): ten kinds of tasks, nine models of 7B to 70B, train and test parts.
+"""LLMRouter (UIUC): fourteen kinds of tasks, nine models of 7B to 70B, train and test parts.
 
 Source: ulab-uiuc/LLMRouter at commit 4e7a796, data/dcrouter_preprocessed (outcomes) and data/example_data (task names,
 prices). 119 of the 500 test questions stand in the train part too. No tokens are published.
@@ -13,10 +13,9 @@ from toolkit.datasets import files, registry
 from toolkit.datasets.leaks import without_leaks
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
-from toolkit.pricing import PRICE_COLUMNS, token_cost, token_counts
+from toolkit.pricing import ASSUMED_OUTPUT_TOKENS, PRICE_COLUMNS, token_cost, token_counts
 
 ROOT = "llmrouter/data"
-MEAN_OUTPUT_TOKENS = 256  # an assumption
 
 
 def load_default(*, keep_leaked: bool = False) -> Outcomes:
@@ -25,24 +24,14 @@ def load_default(*, keep_leaked: bool = False) -> Outcomes:
     Args:
         keep_leaked: keep the training rows whose question stands in the test part.
     """
-    frames, scores = [], []
-    for part in ("train", "test"):
-        path = registry.fetch(f"{ROOT}/dcrouter_preprocessed/{part}.json")
-        rows = files.read_json_rows(path)
-        scores.append(files.scores(rows, path))
-        texts = [files.take(row, "question", str, path, number) for number, row in enumerate(rows, start=1)]
-        frames.append(
-            pd.DataFrame({"text": texts, "split": part}).assign(
-                prompt_id=lambda f, p=part: f"{p}/" + f.index.astype(str)
-            )
-        )
-    table, quality = pd.concat(frames, ignore_index=True), pd.concat(scores, ignore_index=True)
+    parts = {part: registry.fetch(f"{ROOT}/dcrouter_preprocessed/{part}.json") for part in ("train", "test")}
+    table, quality = files.scored_parts(parts)
     kinds = _kinds()
     table["domain"] = [kinds.get(text, "") for text in table["text"]]
     kept, notes = without_leaks(table.assign(language="en", row=np.arange(len(table))), drop=not keep_leaked)
     prices = _prices(list(quality.columns))
     inputs = np.repeat(token_counts(kept["text"].tolist())[:, None], len(prices), axis=1)
-    outputs = np.full(inputs.shape, float(MEAN_OUTPUT_TOKENS))
+    outputs = np.full(inputs.shape, float(ASSUMED_OUTPUT_TOKENS))
     return Outcomes(
         name="llmrouter/default",
         prompts=kept.drop(columns="row"),
@@ -54,7 +43,7 @@ def load_default(*, keep_leaked: bool = False) -> Outcomes:
         cost_source="assumed",
         notes=(
             *notes,
-            f"Costs are assumed: input tokens estimated, {MEAN_OUTPUT_TOKENS} output tokens a call, the source's "
+            f"Costs are assumed: input tokens estimated, {ASSUMED_OUTPUT_TOKENS} output tokens a call, the source's "
             f"prices.",
         ),
     )

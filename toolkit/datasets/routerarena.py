@@ -17,6 +17,7 @@ from toolkit.datasets.table import from_long
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 
+_MOST = 1e15  # dollars or tokens; past it a figure is a mistake
 SUFFIXES = (".json", ".jsonl")
 
 
@@ -35,13 +36,17 @@ def load_file(path: Path) -> Outcomes:
     rows = pd.DataFrame([answer for source in sources for answer in _answers(source)])
     if rows.empty:
         raise ToolkitError(f"{path}: at least one prediction or cached result was expected; found none.")
-    rows["prompt"] = rows.groupby("prompt_id")["prompt"].transform("first")
+    first = rows.groupby("prompt_id")["prompt"].transform("first")
+    other = rows.loc[rows["prompt"] != first, "prompt_id"].nunique()
+    rows["prompt"] = first
     rows["order"] = range(len(rows))
     judged_first = rows.sort_values("quality", key=lambda quality: quality.isna(), kind="stable")
     kept = judged_first.drop_duplicates(["prompt_id", "model"]).sort_values("order").drop(columns="order")
     judged = rows.groupby(["prompt_id", "model"])["quality"]
     differing = int((judged.min() < judged.max()).sum())
-    notes = [f"{differing} answers are judged differently in two files; the first counts."] if differing else []
+    notes = [f"{differing} answers are judged differently in two rows; the first counts."] if differing else []
+    if other:
+        notes.append(f"{other} global indices stand for two different prompts; the first text counts.")
     return from_long(kept.reset_index(drop=True), path, notes=notes)
 
 
@@ -102,7 +107,7 @@ def _number(row: dict[str, Any], field: str, path: Path, number: int, upper: flo
         return float("nan")
     if isinstance(value, bool):
         return float(value)
-    if not isinstance(value, int | float) or not 0 <= value <= upper:
+    if not isinstance(value, int | float) or not 0 <= value <= min(upper, _MOST):
         files.refuse(path, f"row {number}", field, f"a number in [0, {upper:g}] or null", value)
     return float(value)
 
@@ -122,10 +127,13 @@ def read_queries(path: Path) -> list[tuple[str | int, str]]:
         raise ToolkitError(
             f"{path}: no such file; a JSON list of queries with 'global index' and 'prompt' was expected."
         )
-    queries = []
+    queries, seen = [], set()
     for number, row in enumerate(files.read_json_rows(path), start=1):
         field = "prompt_formatted" if row.get("prompt_formatted") else "prompt"
         index = files.take(row, "global index", (str, int), path, number)
+        if index in seen:
+            files.refuse(path, f"row {number}", "global index", "each index once", index)
+        seen.add(index)
         queries.append((index, files.take(row, field, str, path, number)))
     if not queries:
         raise ToolkitError(f"{path}: at least one query was expected; found none.")

@@ -76,56 +76,53 @@ def load_file(path: Path) -> Outcomes:
 
 def _wide(rows: pd.DataFrame, name: str, path: Path) -> Outcomes:
     """A wide table as Outcomes."""
-    names = [column.removesuffix(_COST) for column in rows.columns if str(column).endswith(_COST)]
-    names = [column for column in rows.columns if column in names]  # in the order of the quality columns
-    if not names:
-        raise ToolkitError(f"{path}: columns MODEL and MODEL{_COST} were expected; found {', '.join(map(str, rows))}.")
+    priced = [str(column).removesuffix(_COST) for column in rows.columns if str(column).endswith(_COST)]
+    if not priced or (lacking := [model for model in priced if model not in rows.columns]):
+        missing = f"missing: {lacking[0]}" if priced else f"found {', '.join(map(str, rows))}"
+        raise ToolkitError(f"{path}: columns MODEL and MODEL{_COST} were expected; {missing}.")
+    files.require(rows, ["sample_id", "prompt"], path)
+    files.check_parts(rows, path)
+    names = [column for column in rows.columns if column in priced]  # in the order of the quality columns
+    quality = np.stack([files.numbers(rows, model, path, 1.0) for model in names], axis=1)
+    cost = np.stack([files.numbers(rows, f"{model}{_COST}", path) for model in names], axis=1)
+    answered = [str(column).partition("|")[0] for column in rows.columns if str(column).endswith("|model_response")]
+    notes = [f"{model} has no costs and was left out." for model in answered if model not in priced]
+    observed = ~np.isnan(quality).all(axis=0)
+    notes += [f"{model} has no observed quality and was left out." for model in np.array(names)[~observed]]
     repeat = rows.groupby("sample_id").cumcount()
+    if repeats := int((repeat > 0).sum()):
+        notes.append(f"{repeats} rows repeat a sample id; splits keep them together.")
+    if unobserved := int(np.isnan(quality[:, observed]).sum()):
+        notes.append(f"{unobserved} of {quality[:, observed].size} outcomes are unobserved.")
     prompts = pd.DataFrame(
         {
             "prompt_id": rows["sample_id"].astype(str) + np.where(repeat > 0, "#" + (repeat + 1).astype(str), ""),
             "text": [_prompt_text(text) for text in rows["prompt"]],
             "domain": rows["eval_name"] if "eval_name" in rows.columns else "",
             "language": "en",
-            "group": rows["sample_id"],
+            "group": rows["sample_id"].astype(str),
             "split": rows["split"] if "split" in rows.columns else "",
         }
     )
-    notes = []
-    if repeats := int((repeat > 0).sum()):
-        notes.append(f"{repeats} rows repeat a sample id, with other models observed; splits keep them together.")
-    quality, cost = _numbers(rows, names, path, 1.0), _numbers(rows, [f"{n}{_COST}" for n in names], path, np.inf)
-    if unobserved := int(np.isnan(quality).sum()):
-        notes.append(f"{unobserved} of {quality.size} outcomes are unobserved.")
     return Outcomes(
         name=name,
         prompts=prompts,
-        models=pd.DataFrame(index=names),
-        quality=quality,
-        cost_usd=cost,
+        models=pd.DataFrame(index=np.array(names)[observed]),
+        quality=quality[:, observed],
+        cost_usd=cost[:, observed],
         cost_source="measured",
         notes=(*notes, "Costs are the source's own dollars of each call."),
     )
 
 
-def _numbers(rows: pd.DataFrame, columns: list[str], path: Path, upper: float) -> np.ndarray:
-    table = np.empty((len(rows), len(columns)))
-    for at, column in enumerate(columns):
-        numbers = pd.to_numeric(rows[column], errors="coerce")
-        bad = (numbers.isna() & rows[column].notna()) | (numbers < 0) | (numbers > upper)
-        if bad.any():
-            row = int(bad.to_numpy().argmax())
-            files.refuse(path, f"row {row + 1}", column, f"a number in [0, {upper:g}]", rows[column].iloc[row])
-        table[:, at] = numbers
-    return table
-
-
 def _prompt_text(prompt: object) -> str:
     """The prompt; upstream stores most as the text of a Python list of turns."""
-    if not isinstance(prompt, str) or not prompt.startswith("["):
-        return "\n".join(prompt) if isinstance(prompt, list | np.ndarray) else str(prompt)
-    try:
-        turns = ast.literal_eval(prompt)
-    except (ValueError, SyntaxError):
-        return prompt
-    return "\n".join(map(str, turns)) if isinstance(turns, list) else prompt
+    turns = prompt
+    if isinstance(prompt, str) and prompt.startswith("["):
+        try:
+            turns = ast.literal_eval(prompt)
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return prompt
+    if isinstance(turns, list | np.ndarray) and len(turns) and all(isinstance(turn, str) for turn in turns):
+        return "\n".join(turns)
+    return str(prompt)

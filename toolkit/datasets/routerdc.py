@@ -7,6 +7,7 @@ multiple-choice tasks a score is the probability of the right option, or 0 where
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ import pandas as pd
 from toolkit.datasets import files, registry
 from toolkit.datasets.leaks import without_leaks
 from toolkit.outcomes import Outcomes
-from toolkit.pricing import read_prices, token_counts
+from toolkit.pricing import ASSUMED_OUTPUT_TOKENS, read_prices, token_counts
 
 _ROOT = "routerdc/datasets/split2_model7"
 
@@ -45,7 +46,6 @@ TASKS = {
     "javascript": Task({"": "javascript.json"}, False, "code"),
     "math_prealgebra": Task({"": "MATH_prealgebra.json"}, False, "math"),
 }
-MEAN_OUTPUT_TOKENS = 256  # an assumption, used only with a price list
 
 
 def files_of(name: str) -> list[str]:
@@ -70,35 +70,27 @@ def _load(name: str, prices: str, keep_leaked: bool) -> Outcomes:
         keep_leaked: keep training rows whose question stands in the test part.
     """
     task = TASKS[name]
-    frames, quality = [], []
-    for part, file in task.parts.items():
-        path = registry.fetch(f"{_ROOT}/{file}")
-        rows = files.read_json_rows(path)
-        given = files.scores(rows, path)
-        texts = [files.take(row, "question", str, path, number) for number, row in enumerate(rows, start=1)]
-        quality.append((given > 0).astype(float) if task.chosen_option else given)
-        frames.append(pd.DataFrame({"text": texts, "split": part, "prompt_id": _ids(part, len(rows))}))
-    table = pd.concat(frames, ignore_index=True).assign(domain=task.domain, language=task.language)
-    scores = pd.concat(quality, ignore_index=True)
-    kept, notes = without_leaks(table.assign(row=np.arange(len(table))), drop=not keep_leaked)
+    table, scores = files.scored_parts({part: registry.fetch(f"{_ROOT}/{file}") for part, file in task.parts.items()})
+    quality = (scores > 0).astype(float) if task.chosen_option else scores
+    table = table.assign(domain=task.domain, language=task.language, row=np.arange(len(table)))
+    kept, notes = without_leaks(table, drop=not keep_leaked)
     rule = "the right option was chosen" if task.chosen_option else "share of right samples"
     outcomes = Outcomes(
         name=f"routerdc/{name}",
         prompts=kept.drop(columns="row"),
         models=pd.DataFrame(index=scores.columns),
-        quality=scores.to_numpy()[kept["row"]],
+        quality=quality.to_numpy()[kept["row"]],
         input_tokens=np.repeat(token_counts(kept["text"].tolist())[:, None], scores.shape[1], axis=1),
         notes=(*notes, f"Quality: {rule}. The source has no tokens or costs."),
     )
     return _priced(outcomes, prices) if prices else outcomes
 
 
-def _ids(part: str, count: int) -> list[str]:
-    return [f"{part}{'/' if part else ''}{number}" for number in range(count)]
-
-
 def _priced(outcomes: Outcomes, prices: str) -> Outcomes:
-    note = f"Costs are assumed: input tokens estimated, {MEAN_OUTPUT_TOKENS} output tokens a call, prices of {prices}."
-    tokens = np.full(outcomes.quality.shape, float(MEAN_OUTPUT_TOKENS))
+    note = (
+        f"Costs are assumed: input tokens estimated, {ASSUMED_OUTPUT_TOKENS} output tokens a call, prices of "
+        f"{Path(prices).name}."
+    )
+    tokens = np.full(outcomes.quality.shape, float(ASSUMED_OUTPUT_TOKENS))
     assumed = replace(outcomes, output_tokens=tokens, notes=(*outcomes.notes, note))
     return replace(assumed.reprice(read_prices(prices)), cost_source="assumed")

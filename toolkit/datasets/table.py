@@ -14,7 +14,6 @@ from toolkit.pricing import PRICE_COLUMNS, read_prices
 
 REQUIRED = ("prompt_id", "prompt", "model", "quality")
 MEASURES = ("cost_usd", "input_tokens", "output_tokens")
-_UNKNOWN = ("", "nan", "na", "n/a", "null", "none", "<na>")
 PER_PROMPT = ("domain", "language", "group", "split")
 
 
@@ -65,9 +64,8 @@ def from_long(rows: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> Outc
     _check_columns(rows, path)
     for column in ("quality", *MEASURES):
         if column in rows.columns:
-            rows[column] = _numbers(rows, column, path)
+            rows[column] = files.numbers(rows, column, path, 1.0 if column == "quality" else np.inf)
     _check_rows(rows, path)
-    _check_parts(rows, path)
     prompts = _prompts(rows, path)
     names = list(dict.fromkeys(rows["model"]))
     matrix = {
@@ -77,8 +75,14 @@ def from_long(rows: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> Outc
         for column in ("quality", *MEASURES)
         if column in rows.columns
     }
-    if (unseen := np.isnan(matrix["quality"]).all(axis=0)).any():
-        raise ToolkitError(f"{path}: model {names[unseen.argmax()]} has no observed quality; leave it out.")
+    observed = ~np.isnan(matrix["quality"]).all(axis=0)
+    if not observed.any():
+        raise ToolkitError(f"{path}: at least one observed quality was expected; found none.")
+    if not observed.all():
+        unseen = ", ".join(name for name, seen in zip(names, observed, strict=True) if not seen)
+        notes = (*notes, f"Models without an observed quality were left out: {unseen}.")
+        names = [name for name, seen in zip(names, observed, strict=True) if seen]
+        matrix = {column: values[:, observed] for column, values in matrix.items()}
     return Outcomes(
         name=path.name,
         prompts=prompts,
@@ -98,9 +102,7 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         rows = READERS[path.suffix.lower()](path)
     except UnicodeDecodeError as err:
-        raise ToolkitError(
-            f"{path}: text in UTF-8 was expected ({err.reason} at byte {err.start}); save it so."
-        ) from err
+        raise ToolkitError(f"{path}: UTF-8 was expected ({err.reason} at byte {err.start}); save it so.") from err
     except (ValueError, OSError, pd.errors.ParserError) as err:
         raise ToolkitError(f"{path}: the table cannot be read ({err}).") from err
     if rows.empty:
@@ -124,39 +126,15 @@ def _refuse(path: Path, index: int, column: str, expected: str, found: object) -
     files.refuse(path, f"row {index + 1}", column, expected, found)
 
 
-def _numbers(rows: pd.DataFrame, column: str, path: Path) -> pd.Series:
-    given = rows[column]
-    text = given.astype(str).str.strip().str.lower().where(given.notna(), "")
-    numbers = pd.to_numeric(text.replace({"true": "1", "false": "0"}), errors="coerce")
-    bad = numbers.isna() & ~text.isin(_UNKNOWN)
-    upper = 1.0 if column == "quality" else np.inf
-    bad |= (numbers < 0) | (numbers > upper)
-    if bad.any():
-        index = int(bad.to_numpy().argmax())
-        _refuse(path, index, column, f"a number in [0, {upper:g}]", given.iloc[index])
-    return numbers.astype(float)
-
-
 def _check_rows(rows: pd.DataFrame, path: Path) -> None:
-    for column in ("prompt_id", "prompt", "model"):
-        empty = rows[column].isna() | (rows[column].astype(str).str.strip() == "")
-        if empty.any():
-            _refuse(path, int(empty.to_numpy().argmax()), column, "a value", None)
-        rows[column] = rows[column].astype(str)
+    names = ["prompt_id", "prompt", "model"]
+    files.require(rows, names, path)
+    files.check_parts(rows, path)
+    rows[names] = rows[names].astype(str)
     twice = rows.duplicated(["prompt_id", "model"])
     if twice.any():
         index = int(twice.to_numpy().argmax())
         _refuse(path, index, "model", "one row per prompt and model", tuple(rows.loc[index, ["prompt_id", "model"]]))
-
-
-def _check_parts(rows: pd.DataFrame, path: Path) -> None:
-    if "split" not in rows.columns:
-        return
-    rows["split"] = rows["split"].fillna("").astype(str).str.strip()
-    other = ~rows["split"].isin(["", "train", "test"])
-    if other.any():
-        index = int(other.to_numpy().argmax())
-        _refuse(path, index, "split", "train, test or nothing", rows["split"].iloc[index])
 
 
 def _prompts(rows: pd.DataFrame, path: Path) -> pd.DataFrame:

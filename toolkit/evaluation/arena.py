@@ -8,12 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from toolkit import policy
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import statistics
 from toolkit.evaluation.metrics import measured
 from toolkit.evaluation.perturbations import PERTURBATIONS
 from toolkit.evaluation.protocol import plan
 from toolkit.outcomes import Outcomes
+from toolkit.policy import ExpectedCost
 from toolkit.routers.base import Router
 
 BETA = 0.1
@@ -34,7 +36,7 @@ def score(accuracy: np.ndarray, cost_usd_per_1k: np.ndarray) -> np.ndarray:
     return np.where((accuracy == 0) | (cheapness == 0), 0.0, value)
 
 
-def optimality(outcomes: Outcomes, choices: np.ndarray) -> dict[str, np.ndarray]:
+def optimality(outcomes: Outcomes, choices: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """How near a router's choices are to the optimal model: the cheapest one whose answer is as good as any.
 
     Queries that no model answers (quality 0 everywhere) are left out, as upstream does.
@@ -44,40 +46,63 @@ def optimality(outcomes: Outcomes, choices: np.ndarray) -> dict[str, np.ndarray]
         choices: columns, int (n,).
 
     Returns:
-        Per query, NaN where left out: ``opt_sel``, 1 where the optimal model was chosen; ``opt_cost``, its cost over
-        the chosen model's, capped at 1; ``opt_acc``, quality reached over the best reachable, shape (n,) each.
+        By measure, two arrays (n,) whose sums are divided: ``opt_sel``, an optimal model was chosen, over solvable
+        queries; ``opt_cost``, the optimal model's cost over the chosen one's, at most 1, over solvable queries;
+        ``opt_acc``, quality reached over the best that can be reached.
     """
     best = outcomes.oracle()
-    reachable, reached = outcomes.realised(outcomes.quality, best), outcomes.realised(outcomes.quality, choices)
-    cheapest, paid = outcomes.realised(outcomes.cost_usd, best), outcomes.realised(outcomes.cost_usd, choices)
-    solvable = reachable > 0
+    reachable, reached = (outcomes.realised(outcomes.quality, picked).astype(float) for picked in (best, choices))
+    cheapest, paid = (outcomes.realised(outcomes.cost_usd, picked) for picked in (best, choices))
+    solvable = (reachable > 0).astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(paid > cheapest, cheapest / paid, 1.0)
-        share = reached / reachable
-    values = {"opt_sel": (choices == best).astype(float), "opt_cost": ratio, "opt_acc": share.astype(float)}
-    return {name: np.where(solvable, value, np.nan) for name, value in values.items()}
+    optimal = (reached == reachable) & (paid <= cheapest)
+    return {
+        "opt_sel": (optimal * solvable, solvable),
+        "opt_cost": (ratio * solvable, solvable),
+        "opt_acc": (reached * solvable, reachable),
+    }
 
 
-def stability(router: Router, outcomes: Outcomes, seed: int = 0) -> Mapping[str, np.ndarray]:
-    """Where a fitted router's choice survives a change of the prompt that does not change its meaning.
+def stability(
+    router: Router, train: Outcomes, test: Outcomes, seed: int = 0, weight: float | None = None
+) -> Mapping[str, np.ndarray]:
+    """Where a fitted router's decision survives a change of the prompt that does not change its meaning.
+
+    A router with scores decides by the policy, at the weight that spends half of the way from the cheapest to the
+    dearest decisions on the unchanged prompts: at quality first many routers name one model for all prompts, and
+    nothing could move them.
 
     Args:
-        router: fitted on other prompts.
-        outcomes: prompts to perturb; their outcomes are not looked at.
+        router: fitted on ``train``.
+        train: the fitting part, from which expected costs are learned (the model's rank where costs are unknown).
+        test: prompts to perturb; their outcomes are not looked at.
         seed: of the perturbations.
+        weight: of cost, instead of that of half the spending.
 
     Returns:
-        By kind of perturbation, float (n,): 1 where the choice stays. RouterArena's robustness is the mean.
+        By kind of perturbation, float (n,): 1 where the decision stays. RouterArena's robustness is the mean.
     """
     if router.uses_outcomes:
         raise ToolkitError("Robustness is asked of routers that read prompts; a reference that sees outcomes has none.")
-    metadata = outcomes.prompts[["domain", "language"]] if router.uses_metadata else None
-    before = router.choose(outcomes.texts, metadata)
-    rngs = np.random.default_rng(seed).spawn(len(PERTURBATIONS))
+    metadata = test.prompts[["domain", "language"]] if router.uses_metadata else None
+    rank = train.mean_quality().argsort(kind="stable").argsort(kind="stable").astype(float)
+    priced = train.cost_source != "none"
+    charge = ExpectedCost().fit(train).predict if priced else lambda texts: np.tile(rank, (len(texts), 1))
+
+    def decide(texts: list[str], at: float | None) -> np.ndarray:
+        if not router.has_scores:
+            return router.choose(texts, metadata)
+        return policy.choose(router.predict(texts, metadata), charge(texts), at)
+
+    if router.has_scores and weight is None:
+        weight = policy.operating_weights(router.predict(test.texts, metadata), charge(test.texts), 3)[1]
+    before = decide(test.texts, weight)
     kept = {}
-    for (name, perturb), rng in zip(PERTURBATIONS.items(), rngs, strict=True):
-        changed = [perturb(text, rng) for text in outcomes.texts]
-        kept[name] = (router.choose(changed, metadata) == before).astype(float)
+    for (name, perturb), rng in zip(
+        PERTURBATIONS.items(), np.random.default_rng(seed).spawn(len(PERTURBATIONS)), strict=True
+    ):
+        kept[name] = (decide([perturb(text, rng) for text in test.texts], weight) == before).astype(float)
     return kept
 
 
@@ -104,7 +129,7 @@ def robustness(
     for name, router in routers.items():
         if router.uses_outcomes or router.sees == "nothing":
             continue
-        kept = stability(router.clone().fit(train), test, seed)
+        kept = stability(router.clone().fit(train), train, test, seed)
         samples = {kind: statistics.resampled_means(counts, values) for kind, values in kept.items()}
         rows.append(measured(name, "robustness", np.mean(list(samples.values()), axis=0), sees=router.sees))
         rows += [measured(name, f"robustness_{kind}", means, sees=router.sees) for kind, means in samples.items()]

@@ -10,6 +10,7 @@ from toolkit.evaluation.systems import DECILES, POINTS, System
 from toolkit.outcomes import Outcomes
 
 ZERO_ROUTER = "zero-router"
+_AIQ_STEP = 5  # every fifth of the drawn points is enough for a hull
 
 
 def rows(outcomes: Outcomes, systems: Mapping[str, System], counts: np.ndarray, seed: int = 0) -> list[dict]:
@@ -30,23 +31,21 @@ def rows(outcomes: Outcomes, systems: Mapping[str, System], counts: np.ndarray, 
 
 
 def _aiq(outcomes: Outcomes, systems: Mapping[str, System], counts: np.ndarray, seed: int) -> list[dict]:
-    """AIQ of every curve and of the zero router, and the paired difference; one system's matrices at a time."""
-    if int(outcomes.groups.max()) < 1:
+    """AIQ of every curve and of the zero router, and the paired difference."""
+    highest = max([outcomes.cost_usd.mean(axis=0).max(), *(system.cost[0].max() for system in systems.values())])
+    if int(outcomes.groups.max()) < 1 or not highest > 0:
         return []
-    half = frontier.halves(outcomes.groups, seed)
-    highest = max(outcomes.cost_usd.mean(axis=0).max(), *(system.cost[0].max() for system in systems.values()))
-    if not highest > 0:
-        return []
-    zero = frontier.judged_aiq(outcomes.cost_usd.T, outcomes.quality.T, counts, half, highest)
-    found = [measured(ZERO_ROUTER, "aiq", zero, sees="nothing")]
+    curves = {ZERO_ROUTER: (outcomes.cost_usd.T, outcomes.quality.T)}
     for name, system in systems.items():
-        if not system.is_curve:
-            continue
-        choices = system.choices[:POINTS]
-        cost, quality = (outcomes.realised(matrix, choices) for matrix in (outcomes.cost_usd, outcomes.quality))
-        samples = frontier.judged_aiq(cost, quality, counts, half, highest)
-        found.append(measured(name, "aiq", samples))
-        found.append(measured(name, "aiq_over_zero", samples - zero, opponent=ZERO_ROUTER))
+        if system.is_curve:
+            choices = system.choices[:POINTS:_AIQ_STEP]
+            curves[name] = tuple(outcomes.realised(matrix, choices) for matrix in (outcomes.cost_usd, outcomes.quality))
+    samples = frontier.judged_aiq(curves, counts, outcomes.groups, highest, seed=seed)
+    zero = samples.pop(ZERO_ROUTER)
+    found = [measured(ZERO_ROUTER, "aiq", zero, sees="nothing")]
+    for name, values in samples.items():
+        found.append(measured(name, "aiq", values))
+        found.append(measured(name, "aiq_over_zero", values - zero, opponent=ZERO_ROUTER))
     return found
 
 
@@ -61,6 +60,8 @@ def _gains(outcomes: Outcomes, systems: Mapping[str, System], counts: np.ndarray
         found.append(measured(name, "gain_over_random", quality - models.mean(axis=1)))
         found.append(measured(name, "gain_over_best_single", quality - best))
         found.append(measured(name, "gap_to_oracle", oracle - quality))
+        if system.is_curve:  # the best of many points in hindsight, so an interval would be an illusion
+            found.append(measured(name, "perf_gain", system.quality[:1].max(axis=1) - best[:1]))
     return found
 
 
@@ -69,11 +70,11 @@ def _arena(outcomes: Outcomes, systems: Mapping[str, System], counts: np.ndarray
     for name, system in systems.items():
         quality, cost = system.quality[:, system.headline], 1000 * system.cost[:, system.headline]
         found.append(measured(name, "arena_score", arena.score(quality, cost)))
-        for metric, values in arena.optimality(outcomes, system.choices[system.headline]).items():
-            known = np.isfinite(values)
+        sums = arena.optimality(outcomes, system.choices[system.headline])
+        for metric, (part, whole) in sums.items():
             with np.errstate(divide="ignore", invalid="ignore"):
-                total, solvable = statistics.resampled_means(counts, np.stack([np.nan_to_num(values), known])).T
-                found.append(measured(name, metric, total / solvable))
+                total, base = statistics.resampled_means(counts, np.stack([part, whole])).T
+                found.append(measured(name, metric, total / base))
     return found
 
 
@@ -83,6 +84,8 @@ def _distances(systems: Mapping[str, System]) -> list[dict]:
         name: np.stack([system.cost[0], system.quality[0]], axis=1)[DECILES if system.is_curve else slice(None)]
         for name, system in systems.items()
     }
+    if all(system.router.uses_outcomes for system in systems.values()):
+        return []
     usable = np.concatenate([points[name] for name, system in systems.items() if not system.router.uses_outcomes])
     span = np.ptp(usable, axis=0)
     scale = np.where(span > 0, span, 1.0)

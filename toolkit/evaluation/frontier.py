@@ -5,6 +5,8 @@ operating points at random reaches every point between them, so a router is wort
 models without looking at the prompt: a router that is not better than it has no value.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from toolkit.errors import ToolkitError
@@ -66,33 +68,44 @@ def zero_router(outcomes: Outcomes) -> np.ndarray:
     return hull(np.nanmean(outcomes.cost_usd, axis=0), outcomes.mean_quality())
 
 
-def halves(groups: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Two halves of the groups at random, bool (n,): hull points are chosen on one and judged on the other."""
-    distinct = int(groups.max()) + 1
-    return (np.random.default_rng(seed).permutation(distinct) % 2 == 0)[groups]
-
-
 def judged_aiq(
-    cost: np.ndarray, quality: np.ndarray, counts: np.ndarray, half: np.ndarray, highest: float
-) -> np.ndarray:
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    counts: np.ndarray,
+    groups: np.ndarray,
+    highest: float,
+    halvings: int = 20,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
     """AIQ (the code's form) whose hull points are chosen on one half of the prompts and judged on the other.
 
-    The best of a hundred noisy points looks better than it is; points that were chosen on other prompts do not. The
-    result is the mean over both directions, so every prompt is judged once.
+    The best of many noisy points looks better than it is; points that were chosen on other prompts do not. Averaged
+    over random halvings, both directions of each, since one halving has its luck. All systems share them.
 
     Args:
-        cost, quality: of each operating point on each prompt, shape (K, n).
+        curves: by name, cost and quality of each operating point on each prompt, shape (K, n) each.
         counts: (B + 1, n) of ``statistics.bootstrap_counts``.
-        half: bool (n,) of ``halves``.
+        groups: codes (n,); rows of a group lie in one half.
         highest: the largest mean cost of all compared systems.
 
     Returns:
-        float64 (B + 1,), the estimate first.
+        By name, float64 (B + 1,), the estimate first. Intervals made from it hold for these halvings.
     """
-    total = 0.0
-    for chosen_on, judged_on in ((half, ~half), (~half, half)):
-        points = hull(cost[:, chosen_on].mean(axis=1), quality[:, chosen_on].mean(axis=1))
-        part = counts[:, judged_on]
-        means = [statistics.resampled_means(part, matrix[points][:, judged_on]) for matrix in (cost, quality)]
-        total = total + aiq(*means, highest)
-    return total / 2
+    totals = dict.fromkeys(curves, 0.0)
+    for rng in np.random.default_rng(seed).spawn(halvings):
+        half = (rng.permutation(int(groups.max()) + 1) % 2 == 0)[groups]
+        for chosen_on in (half, ~half):
+            part = counts[:, ~chosen_on]
+            points = {
+                name: hull(cost[:, chosen_on].mean(axis=1), quality[:, chosen_on].mean(axis=1))
+                for name, (cost, quality) in curves.items()
+            }
+            stacked = [
+                np.concatenate([curves[name][axis][points[name]][:, ~chosen_on] for name in curves]) for axis in (0, 1)
+            ]
+            costs, qualities = (statistics.resampled_means(part, matrix) for matrix in stacked)
+            ends = np.cumsum([len(points[name]) for name in curves])[:-1]
+            for name, cost, quality in zip(
+                curves, np.split(costs, ends, axis=1), np.split(qualities, ends, axis=1), strict=True
+            ):
+                totals[name] = totals[name] + aiq(cost, quality, highest)
+    return {name: total / (2 * halvings) for name, total in totals.items()}

@@ -90,8 +90,8 @@ def compare_pair(predictions: Predictions, bootstraps: int = 1000, seed: int = 0
         rows += gains("apgr_gain", areas, systems, opponent)
         rows += gains("quality_at_half_gain", half, systems, opponent, realised, outcomes.groups, seed)
     notes = []
-    if np.quantile((strong - weak)[1:], 0.025) <= 0:
-        notes.append("the gap between the two models may be zero")
+    if (strong <= weak)[1:].any():
+        notes.append("the gap between the two models may be zero, so intervals are wide or cannot be given")
     cost = outcomes.cost_usd.mean(axis=0)
     if cost[1] <= cost[0]:
         notes.append("the strong model is no dearer than the weak one, so there is nothing to save")

@@ -109,7 +109,7 @@ METRICS: dict[str, Metric] = {
         True,
         "RouterBench's average improvement in quality, in the form of its code: area under the non-decreasing convex "
         "hull up to the largest cost of all compared systems, divided by that cost. Hull points are chosen on one half "
-        "of the prompts and judged on the other.",
+        "of the prompts and judged on the other, averaged over 20 random halvings; the interval holds for these.",
     ),
     "zero_aiq": Metric(
         "zero router",
@@ -125,17 +125,27 @@ METRICS: dict[str, Metric] = {
         "that is not above 0 has no value.",
     ),
     "gain_over_random": Metric(
-        "gain over random model", "quality", True, "Quality minus the mean of all models (LLMRouterBench)."
+        "gain over random model",
+        "quality",
+        True,
+        "Quality minus the mean of all models, absolute (LLMRouterBench gives it relative).",
     ),
     "gain_over_best_single": Metric(
         "gain over best single",
         "quality",
         True,
-        "Quality minus that of the best single model on the judged prompts (LLMRouterBench; its PerfGain takes the "
-        "best of a router's points in hindsight).",
+        "Quality minus that of the best single model on the judged prompts, absolute (LLMRouterBench gives it "
+        "relative).",
     ),
     "gap_to_oracle": Metric(
         "gap to oracle", "quality", False, "Quality of the hindsight oracle minus this (LLMRouterBench)."
+    ),
+    "perf_gain": Metric(
+        "PerfGain",
+        "quality",
+        True,
+        "Quality of a router's best point minus that of the best single model, in hindsight (LLMRouterBench; its "
+        "CostSave is 1 minus the cost at equal quality).",
     ),
     "pareto_distance": Metric(
         "distance to front",
@@ -158,15 +168,20 @@ METRICS: dict[str, Metric] = {
         "solves are left out).",
     ),
     "opt_cost": Metric(
-        "Opt.Cost", "share", True, "Mean of the optimal model's cost over the chosen model's (RouterArena)."
+        "Opt.Cost",
+        "share",
+        True,
+        "Mean of the optimal model's cost over the chosen model's, at most 1, so a cheap wrong answer counts in full "
+        "(RouterArena).",
     ),
-    "opt_acc": Metric("Opt.Acc", "share", True, "Mean of quality reached over the best reachable (RouterArena)."),
+    "opt_acc": Metric("Opt.Acc", "share", True, "Quality reached over the best that can be reached (RouterArena)."),
     "robustness": Metric(
         "robustness",
         "share",
         True,
         "Share of prompts whose chosen model stays when the prompt gets typos, another case, a friendly frame or other "
-        "spacing (RouterArena's measure, our own perturbations); routers fitted on one part of the data.",
+        "spacing (RouterArena's measure, our own perturbations). Decided at half of the spending, by routers fitted on "
+        "one part of the data.",
     ),
     **{
         f"robustness_{kind}": Metric(kind, "share", True, f"Robustness against one kind of change: {kind}.")

@@ -13,9 +13,9 @@ from toolkit.evaluation import statistics
 
 def price_sensitivity(
     choices: pd.DataFrame,
-    groups: np.ndarray,
     model: str,
     value_usd: float,
+    groups: np.ndarray | None = None,
     systems: Sequence[str] | None = None,
     bootstraps: int = 500,
     seed: int = 0,
@@ -27,17 +27,18 @@ def price_sensitivity(
     differently under other prices is another comparison (``Outcomes.reprice``).
 
     Args:
-        choices: the ``choices`` frame of a comparison on cost.
-        groups: codes of the judged prompts, (n,), ``Outcomes.groups``.
+        choices: the ``choices`` frame of a comparison on cost, or the rows of one data set and analysis of a run's
+            choices.parquet.
         model: whose price changes.
         value_usd: what an answer of quality 1 is worth.
+        groups: codes of the judged prompts, (n,), ``Outcomes.groups``; taken from the table where it has them.
         systems: who takes part; everyone where None.
         bootstraps, seed: for the support.
 
     Returns:
         One row per winner, from the lowest price up: ``ratio_from``, ``ratio_to``, ``winner`` (system and operating
         point), ``quality``, ``cost_usd_per_1k`` at today's price, and ``support``, the share of bootstrap replicates in
-        which the same system wins at the middle of the range.
+        which the same system wins, at any of its points, at the middle of the range.
 
     Raises:
         ToolkitError: no such model or system, or a value that is not positive.
@@ -47,10 +48,20 @@ def price_sensitivity(
     if model not in choices["model"].cat.categories:
         known = ", ".join(choices["model"].cat.categories)
         raise ToolkitError(f"No model {model!r} in these choices; there are {known}.")
+    present = list(choices["system"].unique())
+    if unknown := [name for name in systems or () if name not in present]:
+        raise ToolkitError(f"No system {unknown[0]!r} in these choices; there are {', '.join(present)}.")
     kept = choices if systems is None else choices[choices["system"].isin(systems)]
     if kept.empty or kept["cost_usd"].isna().any():
         raise ToolkitError("A sensitivity to prices needs at least one system, and the cost of every choice.")
-    names, quality, cost, own = _matrices(kept, model, len(groups))
+    kept = kept if "row" in kept.columns else kept.assign(row=pd.factorize(kept["prompt"])[0])
+    rows = int(kept["row"].max()) + 1
+    if groups is None:
+        named = kept.drop_duplicates("row").sort_values("row")
+        groups = pd.factorize(named["group"])[0] if "group" in named.columns else np.arange(rows)
+    if len(groups) != rows:
+        raise ToolkitError(f"groups of the {rows} judged prompts were expected; {len(groups)} codes were given.")
+    names, owners, quality, cost, own = _matrices(kept, model)
     counts = statistics.bootstrap_counts(groups, bootstraps, seed)
     means = [statistics.resampled_means(counts, matrix) for matrix in (quality, cost, own)]
     worth, slope = value_usd * means[0] - (means[1] - means[2]), means[2]
@@ -68,19 +79,20 @@ def price_sensitivity(
                 "winner": names[best],
                 "quality": means[0][0, best],
                 "cost_usd_per_1k": 1000 * means[1][0, best],
-                "support": float((winners[1:] == best).mean()),
+                "support": float((owners[winners[1:]] == owners[best]).mean()),
             }
         )
     return pd.DataFrame(found)
 
 
-def _matrices(choices: pd.DataFrame, model: str, prompts: int) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-    """Names of the S systems at their points; quality, cost and cost of calls to the model, (S, n) each."""
-    names, parts = [], []
+def _matrices(choices: pd.DataFrame, model: str) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """S systems at their points: names, codes of systems (S,); quality, cost, cost of the model's calls (S, n) each."""
+    names, systems, parts = [], [], []
     for (system, point), part in choices.groupby(["system", "operating_point"], observed=True, sort=False):
         part = part.sort_values("row")
         names.append(f"{system} at {point}" if str(point)[0].isdigit() else str(system))
+        systems.append(str(system))
         paid = part["cost_usd"].to_numpy(float)
         parts.append((part["quality"].to_numpy(float), paid, np.where(part["model"] == model, paid, 0.0)))
-    quality, cost, own = (np.stack(matrix).reshape(len(names), prompts) for matrix in zip(*parts, strict=True))
-    return names, quality, cost, own
+    quality, cost, own = (np.stack(matrix) for matrix in zip(*parts, strict=True))
+    return names, pd.factorize(np.array(systems))[0], quality, cost, own

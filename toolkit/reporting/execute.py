@@ -18,7 +18,6 @@ from typing import Any
 from toolkit.errors import ToolkitError
 
 DEFAULT_LIMIT_S = 600
-_WORKERS: set[subprocess.Popen] = set()
 _JSON_TYPES = (str, int, float, bool)
 
 
@@ -103,33 +102,61 @@ def settings(source: Path) -> dict[str, Any]:
     return {"limit_s": DEFAULT_LIMIT_S, "front": [], "alone": False, **declared}
 
 
+class Workers:
+    """The worker processes of one report; stopping them stops those still to come as well."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen] = set()
+        self._stopped = False
+
+    def run(self, job: Job) -> Result:
+        """Execute a job in a process of its own and wait for it, at most ``limit_s`` seconds."""
+        start = time.perf_counter()
+        with tempfile.TemporaryDirectory() as folder:
+            order, answer = Path(folder) / "job.json", Path(folder) / "answer.json"
+            order.write_text(json.dumps(asdict(job)), encoding="utf-8")
+            worker = self._start([sys.executable, "-m", "toolkit.reporting.execute", str(order), str(answer)])
+            if worker is None:
+                return Result(0.0, "stopped before it began")
+            with worker:
+                try:
+                    _, stderr = worker.communicate(timeout=job.limit_s)
+                except subprocess.TimeoutExpired:
+                    _end(worker)
+                    return Result(time.perf_counter() - start, f"stopped after its limit of {job.limit_s:g} s")
+                except BaseException:
+                    _end(worker)
+                    raise
+                finally:
+                    self._running.discard(worker)
+            seconds = time.perf_counter() - start
+            if not answer.is_file():
+                tail = stderr.decode(errors="replace").strip()
+                return Result(seconds, f"the worker died with status {worker.returncode}", tail[-4000:])
+            failure = json.loads(answer.read_text(encoding="utf-8"))
+        return Result(seconds, failure.get("error", ""), failure.get("traceback", ""))
+
+    def _start(self, command: list[str]) -> subprocess.Popen | None:
+        with self._lock:
+            if self._stopped:
+                return None
+            nothing = subprocess.DEVNULL
+            worker = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=subprocess.PIPE)
+            self._running.add(worker)
+            return worker
+
+    def stop(self) -> None:
+        """End every worker and start none from here on."""
+        with self._lock:
+            self._stopped = True
+            for worker in list(self._running):
+                _end(worker)
+
+
 def run(job: Job) -> Result:
-    """Execute a job in a process of its own and wait for it, at most ``limit_s`` seconds."""
-    start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        order, answer = Path(folder) / "job.json", Path(folder) / "answer.json"
-        order.write_text(json.dumps(asdict(job)), encoding="utf-8")
-        command = [sys.executable, "-m", "toolkit.reporting.execute", str(order), str(answer)]
-        with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        ) as worker:
-            _WORKERS.add(worker)
-            try:
-                _, stderr = worker.communicate(timeout=job.limit_s)
-            except subprocess.TimeoutExpired:
-                _end(worker)
-                return Result(time.perf_counter() - start, f"stopped after its limit of {job.limit_s:g} s")
-            except BaseException:
-                _end(worker)
-                raise
-            finally:
-                _WORKERS.discard(worker)
-        seconds = time.perf_counter() - start
-        if not answer.is_file():
-            tail = stderr.decode(errors="replace").strip()
-            return Result(seconds, f"the worker died with status {worker.returncode}", tail[-4000:])
-        failure = json.loads(answer.read_text(encoding="utf-8"))
-    return Result(seconds, failure.get("error", ""), failure.get("traceback", ""))
+    """Execute one job and wait for it."""
+    return Workers().run(job)
 
 
 def spare_start_up() -> None:
@@ -138,12 +165,6 @@ def spare_start_up() -> None:
     Only the checking of IRIs is lost, and no notebook holds one. For processes of our own, before nbformat is imported.
     """
     sys.modules.setdefault("rfc3987_syntax", None)
-
-
-def stop_all() -> None:
-    """End every worker of this process: another thread was interrupted."""
-    for worker in list(_WORKERS):
-        _end(worker)
 
 
 def _end(worker: subprocess.Popen) -> None:

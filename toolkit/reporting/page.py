@@ -53,6 +53,12 @@ def write_notebook(folder: Path, executed: str, title: str, result: Result) -> P
     return _write(folder / "notebook.html", "notebook.html", title=title, body=body, result=result)
 
 
+def write_failure(folder: Path, title: str, result: Result) -> Path:
+    """A page for a part that failed outside its notebook."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return _write(folder / "notebook.html", "notebook.html", title=title, body="", result=result)
+
+
 def _write(target: Path, template: str, **content: Any) -> Path:
     """Render a template so that a reader sees the old page or the whole new one."""
     write_text(target, _ENVIRONMENT.get_template(template).render(**content))

@@ -16,6 +16,7 @@ FRONT_METRICS = (
     "gain_over_random",
     "gain_over_best_single",
     "gap_to_oracle",
+    "perf_gain",
     "pareto_distance",
 )
 RULE_METRICS = ("quality", "share_strong")

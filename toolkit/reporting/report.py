@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -122,6 +123,8 @@ def _plan(folder: Path, sources: dict[str, str], only: Sequence[str]) -> list[Pa
     notebooks = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not notebooks:
         raise ToolkitError(f"{folder}: notebooks named NN_verb_topic.ipynb were expected; none was found.")
+    if any(not start.strip() for start in only):
+        raise ToolkitError("--only takes the start of a notebook's name, such as 01; nothing was given.")
     if only:
         chosen = [source for source in notebooks if source.name.startswith(tuple(only))]
         if not chosen:
@@ -162,7 +165,7 @@ def _execute_all(
 
     Notebooks that declare ``alone`` (they time something) run one after the other when all others are done.
     """
-    failures, timings = {}, {}
+    failures, timings, workers = {}, {}, execute.Workers()
     done = [part for part in parts if (run.path / part.folder / _DONE).is_file()]
     for part in done:
         timings[part.folder] = json.loads((run.path / part.folder / _DONE).read_text(encoding="utf-8"))["seconds"]
@@ -172,7 +175,7 @@ def _execute_all(
     for together in (True, False):
         batch = [part for part in open_parts if part.alone != together]
         with ThreadPoolExecutor(hardware.usable_cores() if together else 1) as pool:
-            futures = {pool.submit(_execute, run.path, part, config): part for part in batch}
+            futures = {pool.submit(_execute, workers, run.path, part, config): part for part in batch}
             try:
                 for future in as_completed(futures):
                     part, result, finished = futures[future], future.result(), finished + 1
@@ -186,30 +189,35 @@ def _execute_all(
                     )
                     tell(f"[{finished}/{len(parts)}] {part.folder}: {how}")
             except BaseException:
-                execute.stop_all()
+                workers.stop()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
     return failures, timings
 
 
-def _execute(run: Path, part: Part, config: dict[str, Any]) -> execute.Result:
-    """One part from an empty folder; ``done.json`` is written last."""
+def _execute(workers: execute.Workers, run: Path, part: Part, config: dict[str, Any]) -> execute.Result:
+    """One part from an empty folder, ``done.json`` last. Whatever goes wrong is this part's failure alone."""
     folder = run / part.folder
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
     parameters = {
         "dataset": part.dataset, "profile": config["profile"], "seed": config["seed"], "device": config["device"],
         "out": str(folder),
     }  # fmt: skip
-    parameters = execute.checked_parameters(part.notebook, parameters)
-    job = execute.Job(str(part.notebook), str(folder / _EXECUTED), parameters, part.limit_s)
-    result = execute.run(job)
-    if any(sign in result.traceback for sign in _PORT_RACE):  # two kernels reached for one port
-        result = execute.run(job)
-    page.write_notebook(folder, _EXECUTED, part.folder, result)
-    if not result.error:
-        write_json(folder / _DONE, {"seconds": round(result.seconds, 1)})
-    return result
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        parameters = execute.checked_parameters(part.notebook, parameters)
+        job = execute.Job(str(part.notebook), str(folder / _EXECUTED), parameters, part.limit_s)
+        result = workers.run(job)
+        if any(sign in result.traceback for sign in _PORT_RACE):  # two kernels reached for one port
+            result = workers.run(job)
+        page.write_notebook(folder, _EXECUTED, part.folder, result)
+        if not result.error:
+            write_json(folder / _DONE, {"seconds": round(result.seconds, 1)})
+        return result
+    except Exception as err:
+        result = execute.Result(0.0, f"{type(err).__name__}: {err}", traceback.format_exc())
+        page.write_failure(folder, part.folder, result)
+        return result
 
 
 def _describe(

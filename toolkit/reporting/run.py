@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import time
+import uuid
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -108,7 +109,7 @@ def _try_lock(path: Path) -> FileLock | None:
 
 def write_text(path: Path, content: str) -> None:
     """Write a file so that a reader sees the old one or the whole new one."""
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")  # two runs write the list of runs
     part.write_text(content, encoding="utf-8")
     part.replace(path)
 

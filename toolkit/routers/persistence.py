@@ -4,7 +4,9 @@ A folder holds ``router.json`` and ``state.npz``. Reading it runs no code of the
 among the toolkit's routers and those that the caller names.
 """
 
+import inspect
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -19,6 +21,7 @@ from toolkit.errors import ToolkitError
 from toolkit.routers.base import Router
 
 FORMAT = 1
+_LEARNED = re.compile(r"(?!models_$)[a-z][a-z0-9_]*_")
 _JSON, _ARRAYS = "router.json", "state.npz"
 
 
@@ -37,13 +40,14 @@ def save_router(router: Router, path: str | Path) -> Path:
     state = router.state()
     arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
     plain = {name: value for name, value in state.items() if name not in arrays}
+    for name, value in state.items():
+        if value.dtype.hasobject if name in arrays else json.loads(_text(router, name, value)) != value:
+            raise ToolkitError(
+                f"{type(router).__name__}: {name} cannot be saved as it is; numbers, text, lists of these, and arrays of "
+                f"numbers were expected (an override of state and restore can make it so)."
+            )
     content = {"format": FORMAT, "toolkit": __version__, "models": router.models_, "state": plain, **_spec(router)}
-    try:
-        text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True)
-    except TypeError as err:
-        raise ToolkitError(
-            f"{type(router).__name__}: a state of plain values and arrays was expected ({err})."
-        ) from err
+    text = _text(router, "a parameter", content)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
@@ -76,13 +80,27 @@ def load_router(path: str | Path, known: Iterable[type[Router]] = ()) -> Router:
             state = {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError, EOFError, BadZipFile) as err:
         raise ToolkitError(f"{folder}: the saved router is damaged ({err}); save it again.") from err
-    if content.get("format") != FORMAT:
-        raise ToolkitError(f"{folder}: format {FORMAT} was expected; found {content.get('format')!r}.")
+    found = content.get("format") if isinstance(content, dict) else type(content).__name__
+    if found != FORMAT:
+        raise ToolkitError(f"{folder}: format {FORMAT} was expected; found {found!r}.")
+    models, plain = content.get("models"), content.get("state")
+    listed = isinstance(models, list) and models and all(isinstance(name, str) for name in models)
+    if not (listed and isinstance(plain, dict) and all(_LEARNED.fullmatch(name) for name in plain | state)):
+        raise ToolkitError(f"{folder}: the saved router is damaged (models and learned values were expected).")
     classes = {cls.__name__: cls for cls in (*_subclasses(Router), *known)}
     router = _build(content, classes, folder)
-    router.models_ = list(content["models"])
-    router.restore(content["state"] | state)
+    router.models_ = models
+    router.restore(plain | state)
     return router
+
+
+def _text(router: Router, name: str, value: Any) -> str:
+    try:
+        return json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True)
+    except TypeError as err:
+        raise ToolkitError(
+            f"{type(router).__name__}: plain values and arrays were expected; {name} is neither ({err})."
+        ) from err
 
 
 def _subclasses(cls: type[Router]) -> Iterable[type[Router]]:
@@ -101,11 +119,16 @@ def _spec(router: Router) -> dict[str, Any]:
 
 
 def _build(spec: dict[str, Any], classes: dict[str, type[Router]], folder: Path) -> Router:
-    name = spec.get("class")
-    if name not in classes:
-        raise ToolkitError(f"{folder}: no router class {name!r} is known; there are {', '.join(sorted(classes))}.")
+    name, given = spec.get("class"), spec.get("params")
+    if not isinstance(name, str) or name not in classes:
+        raise ToolkitError(
+            f"{folder}: no router class {name!r} is known; there are {', '.join(sorted(classes))}. Name a class of "
+            f"your own: load_router(..., known=[Class]), or --class module:Class on the command line."
+        )
+    if not isinstance(given, dict) or set(given) != set(inspect.signature(classes[name]).parameters):
+        raise ToolkitError(f"{folder}: the parameters of {name} were expected; found {given!r}.")
     params = {}
-    for key, value in spec.get("params", {}).items():
+    for key, value in given.items():
         nested = isinstance(value, dict) and {"class", "params"} <= value.keys()
         params[key] = _build(value, classes, folder) if nested else tuple(value) if isinstance(value, list) else value
     return classes[name](**params)
