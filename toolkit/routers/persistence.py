@@ -43,7 +43,7 @@ def save_router(router: Router, path: str | Path) -> Path:
     for name, value in state.items():
         if value.dtype.hasobject if name in arrays else json.loads(_text(router, name, value)) != value:
             raise ToolkitError(
-                f"{type(router).__name__}: {name} cannot be saved as it is; numbers, text, lists of these, and arrays of "
+                f"{type(router).__name__}: {name} cannot be saved as it is; numbers, text, lists of these, arrays of "
                 f"numbers were expected (an override of state and restore can make it so)."
             )
     content = {"format": FORMAT, "toolkit": __version__, "models": router.models_, "state": plain, **_spec(router)}
