@@ -43,24 +43,7 @@ def price_sensitivity(
     Raises:
         ToolkitError: no such model or system, or a value that is not positive.
     """
-    if not value_usd > 0:
-        raise ToolkitError(f"value_usd > 0 was expected: what a right answer is worth; {value_usd!r} was given.")
-    if model not in choices["model"].cat.categories:
-        known = ", ".join(choices["model"].cat.categories)
-        raise ToolkitError(f"No model {model!r} in these choices; there are {known}.")
-    present = list(choices["system"].unique())
-    if unknown := [name for name in systems or () if name not in present]:
-        raise ToolkitError(f"No system {unknown[0]!r} in these choices; there are {', '.join(present)}.")
-    kept = choices if systems is None else choices[choices["system"].isin(systems)]
-    if kept.empty or kept["cost_usd"].isna().any():
-        raise ToolkitError("A sensitivity to prices needs at least one system, and the cost of every choice.")
-    kept = kept if "row" in kept.columns else kept.assign(row=pd.factorize(kept["prompt"])[0])
-    rows = int(kept["row"].max()) + 1
-    if groups is None:
-        named = kept.drop_duplicates("row").sort_values("row")
-        groups = pd.factorize(named["group"])[0] if "group" in named.columns else np.arange(rows)
-    if len(groups) != rows:
-        raise ToolkitError(f"groups of the {rows} judged prompts were expected; {len(groups)} codes were given.")
+    kept, groups = _prepared(choices, model, value_usd, groups, systems)
     names, owners, quality, cost, own = _matrices(kept, model)
     counts = statistics.bootstrap_counts(groups, bootstraps, seed)
     means = [statistics.resampled_means(counts, matrix) for matrix in (quality, cost, own)]
@@ -83,6 +66,31 @@ def price_sensitivity(
             }
         )
     return pd.DataFrame(found)
+
+
+def _prepared(
+    choices: pd.DataFrame, model: str, value_usd: float, groups: np.ndarray | None, systems: Sequence[str] | None
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """The choices of the systems that take part, with ``row``, and the groups of the rows."""
+    if not value_usd > 0:
+        raise ToolkitError(f"value_usd > 0 was expected: what a right answer is worth; {value_usd!r} was given.")
+    known = list(choices["model"].astype("category").cat.categories)
+    if model not in known:
+        raise ToolkitError(f"No model {model!r} in these choices; there are {', '.join(known)}.")
+    present = list(choices["system"].unique())
+    if unknown := [name for name in systems or () if name not in present]:
+        raise ToolkitError(f"No system {unknown[0]!r} in these choices; there are {', '.join(present)}.")
+    kept = choices if systems is None else choices[choices["system"].isin(systems)]
+    if kept.empty or kept["cost_usd"].isna().any():
+        raise ToolkitError("A sensitivity to prices needs at least one system, and the cost of every choice.")
+    kept = kept if "row" in kept.columns else kept.assign(row=pd.factorize(kept["prompt"])[0])
+    rows = int(kept["row"].max()) + 1
+    if groups is None:
+        named = kept.drop_duplicates("row").sort_values("row")
+        groups = pd.factorize(named["group"])[0] if "group" in named.columns else np.arange(rows)
+    if len(groups) != rows:
+        raise ToolkitError(f"groups of the {rows} judged prompts were expected; {len(groups)} codes were given.")
+    return kept, groups
 
 
 def _matrices(choices: pd.DataFrame, model: str) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
