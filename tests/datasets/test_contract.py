@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from toolkit import datasets
+from toolkit import datasets, paths
 from toolkit.datasets import registry
 from toolkit.datasets.catalogue import CATALOGUE, table
 from toolkit.errors import ToolkitError
@@ -66,3 +66,10 @@ def test_options_in_a_name_are_those_of_the_call():
     assert by_name.sha256 == datasets.load("synthetic", models=5, prompts=50).sha256
     assert by_name.quality.shape == (50, 5)
     assert not np.isnan(by_name.quality).any()
+
+
+def test_the_example_of_a_table_gives_a_report():
+    outcomes = datasets.load(str(paths.data_dir() / "example_synthetic.csv"))
+    assert outcomes.quality.shape == (120, 3) and outcomes.cost_source == "measured"
+    assert outcomes.pair().names == ["qwen-flash", "qwen-max"]
+    require_comparable(outcomes)

@@ -57,7 +57,7 @@ def agreement(matrix: pd.DataFrame, title: str, note: str = "") -> Figure:
     axes.tick_params(length=0, labelsize=None if few else 7)
     axes.tick_params(axis="x", rotation=30 if few else 90)
     axes.tick_params(axis="y", rotation=0)
-    figure.text(0.02, -0.06, note, **small())
+    figure.text(0.02, -0.16 if few else -0.06, note, **small())
     return figure
 
 

@@ -43,9 +43,8 @@ def write_notebook(folder: Path, executed: str, title: str, result: Result) -> P
 
         notebook = nbformat.read(source, as_version=4)
         notebook.cells = [cell for cell in notebook.cells if not _is_papermill_banner(cell)]
-        for cell in notebook.cells if not result.error else []:  # warnings of libraries are for the notebook itself
-            if cell.cell_type == "code":
-                cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        for cell in (cell for cell in notebook.cells if cell.cell_type == "code" and not result.error):
+            cell.outputs = [output for output in cell.outputs if not _is_noise(output)]
         exporter = HTMLExporter(
             template_name="basic", exclude_input=True, exclude_output_prompt=True, exclude_input_prompt=True
         )
@@ -63,6 +62,11 @@ def _write(target: Path, template: str, **content: Any) -> Path:
     """Render a template so that a reader sees the old page or the whole new one."""
     write_text(target, _ENVIRONMENT.get_template(template).render(**content))
     return target
+
+
+def _is_noise(output: nbformat.NotebookNode) -> bool:
+    """Warnings of libraries, which are for the notebook itself, and prints of nothing."""
+    return output.get("name") == "stderr" or (output.get("name") == "stdout" and not output.text.strip())
 
 
 def _is_papermill_banner(cell: nbformat.NotebookNode) -> bool:

@@ -79,7 +79,7 @@ def wide(measurements: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
     if "sees" in rows.columns and rows["sees"].notna().any():
         sees = rows.drop_duplicates("system").set_index("system")["sees"].fillna("")
         table.insert(0, "sees", sees.loc[order])
-    return table.rename_axis(columns=None)
+    return table.rename_axis(index=None, columns=None)
 
 
 def conclusion(measurements: pd.DataFrame, metric: str, gain: str, what: str) -> str:
