@@ -265,3 +265,19 @@ def test_two_reports_write_the_list_of_runs_at_once(tmp_path):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: page.write_runs(tmp_path), range(200)))
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+
+
+def test_a_race_for_a_port_is_run_again(fragile, monkeypatch):
+    (fragile / "reports").mkdir()
+    (fragile / "reports" / "mended").touch()
+    real, raced = report.execute.Workers.run, []
+
+    def race_once(self, job):
+        if "00_count" in job.source and not raced:
+            raced.append(job.source)
+            return report.execute.Result(0.1, "the worker died with status 1", "zmq: Address already in use")
+        return real(self, job)
+
+    monkeypatch.setattr(report.execute.Workers, "run", race_once)
+    made = _make(fragile)
+    assert raced and not made.failures, made.failures

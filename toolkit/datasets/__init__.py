@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from toolkit.datasets import routerarena, routerbench, table
+from toolkit.datasets import files, routerarena, routerbench, table
 from toolkit.datasets.catalogue import CATALOGUE
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
@@ -33,11 +33,11 @@ def load(name: str, **options: Any) -> Outcomes:
         ToolkitError: unknown name or option, or a file that is missing, changed or malformed.
     """
     base, _, query = name.partition("?")
+    given = dict(parse_qsl(query, keep_blank_values=True)) | options
     family, path = _own_format(base)
     if base in CATALOGUE:
         loader = CATALOGUE[base].load
     elif family:
-        given = dict(parse_qsl(query, keep_blank_values=True)) | options
         return _chosen(FORMATS[family](path), base, given)
     elif Path(base).suffix.lower() in table.READERS or Path(base).exists():
         loader = table.loader(Path(base).expanduser())
@@ -46,7 +46,6 @@ def load(name: str, **options: Any) -> Outcomes:
             f"No data set {base!r}; there are {', '.join(CATALOGUE)}, any path that ends in "
             f"{', '.join(table.READERS)}, and {' and '.join(f'{name}/FILE' for name in FORMATS)}."
         )
-    given = dict(parse_qsl(query, keep_blank_values=True)) | options
     return loader(**_typed(loader, given, base))
 
 
@@ -70,7 +69,7 @@ def _chosen(outcomes: Outcomes, base: str, options: dict[str, Any]) -> Outcomes:
     """The models that the option ``models`` names; it is the only option of a file in a benchmark's own format."""
     if unknown := [key for key in options if key != "models"]:
         raise ToolkitError(f"{base}: no option {unknown[0]!r}; it takes models.")
-    names = [name.strip() for name in str(options.get("models", "")).split(",") if name.strip()]
+    names = files.listed(str(options.get("models", "")))
     return outcomes.subset(models=names) if names else outcomes
 
 

@@ -79,6 +79,11 @@ def numbers(rows: pd.DataFrame, column: str, path: Path, upper: float = np.inf) 
     return found
 
 
+def listed(text: str) -> list[str]:
+    """Names separated by commas, as an option such as ``models=a,b`` gives them; blanks do not count."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def require(rows: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
     """Refuse rows in which one of the columns is empty."""
     for column in columns:

@@ -1,4 +1,4 @@
-"""RouterDC's own evaluation files: seven open 7-8B models on nine tasks, two of them Chinese.
+"""RouterDC's own evaluation files: seven open 7-8B models on ten tasks, two of them Chinese.
 
 Source: Chen et al. 2024, RouterDC, arXiv 2409.19886; shuhao02/RouterDC at commit 0e63989, datasets/split2_model7. On
 multiple-choice tasks a score is the probability of the right option, or 0 where another option won: quality is score

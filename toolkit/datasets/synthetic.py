@@ -25,7 +25,6 @@ from toolkit.pricing import PRICE_COLUMNS, token_cost, token_counts
 
 LEVELS = ("easy", "medium", "hard")
 LANGUAGES = ("en", "zh")
-DEFAULT_POOL = ("qwen-flash", "qwen-plus", "qwen-max")
 _HIDDEN_NODES = 31  # of the quadrature over the hidden difficulty: exact to 1e-9 at these spreads
 _OUTPUT_SPREAD = 0.35  # SD of log output tokens around their mean
 _MEAN_PASSAGE = 8.0  # sentences of a pasted text, geometric

@@ -51,7 +51,7 @@ def load_table(path: Path, prices: str = "", models: str = "") -> Outcomes:
         ToolkitError: names file, row and field of the first thing that is wrong.
     """
     outcomes = from_long(_read(path), path)
-    if chosen := [name.strip() for name in models.split(",") if name.strip()]:
+    if chosen := files.listed(models):
         outcomes = outcomes.subset(models=chosen)
     if not prices:
         return outcomes

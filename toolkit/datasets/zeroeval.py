@@ -62,7 +62,7 @@ def model_names(task: str) -> list[str]:
 
 def _load(task: str, models: str, question: str, domain: str, right: Any) -> Outcomes:
     known = model_names(task)
-    chosen = [name.strip() for name in models.split(",") if name.strip()] or known
+    chosen = files.listed(models) or known
     if unknown := [name for name in chosen if name not in known]:
         raise ToolkitError(f"zeroeval/{task}: no model {unknown[0]!r}; there are {', '.join(known)}.")
     prompts: dict[str, tuple[str, str]] = {}
