@@ -14,11 +14,14 @@ _HOMES = {
     "load": "toolkit.datasets",
     "load_router": "toolkit.routers.persistence",
     "save_router": "toolkit.routers.persistence",
+    "Decision": "toolkit.routers.base",
+    "select_model_by_bert": "toolkit.routers.dropin",
     "compare_on_cost": "toolkit.evaluation.leaderboard",
     "compare_pair": "toolkit.evaluation.leaderboard",
 }
 
 __all__ = [
+    "Decision",
     "Outcomes",
     "ToolkitError",
     "__version__",
@@ -27,6 +30,7 @@ __all__ = [
     "load",
     "load_router",
     "save_router",
+    "select_model_by_bert",
 ]
 
 

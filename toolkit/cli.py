@@ -53,16 +53,31 @@ def _parser() -> argparse.ArgumentParser:
         "--only", action="append", metavar="NN", help="only the notebooks whose names start so; repeatable"
     )
 
+    route = commands.add_parser("route", help="ask a saved router where prompts should go")
+    route.add_argument("prompts", nargs="+", metavar="PROMPT", help="text of a prompt; repeatable; - reads stdin")
+    route.add_argument("--router", type=Path, required=True, metavar="DIR", help="folder written by save_router")
+    route.add_argument(
+        "--weight", type=float, default=0.0, metavar="W",
+        help="predicted quality given up per dollar: 0 takes the best model, inf the cheapest (default: %(default)s)",
+    )  # fmt: skip
+    route.add_argument("--json", action="store_true", help="one JSON object per prompt")
+    _takes_classes(route)
+    route.set_defaults(run=_route)
+
     arena = commands.add_parser("arena", help="write a prediction file in RouterArena's format from a saved router")
     arena.add_argument("router", type=Path, help="folder written by toolkit.save_router")
     arena.add_argument("--queries", type=Path, required=True, metavar="FILE", help="RouterArena's dataset file (JSON)")
     arena.add_argument("--out", type=Path, required=True, metavar="FILE", help="prediction file to write (JSON)")
-    arena.add_argument(
+    _takes_classes(arena)
+    arena.set_defaults(run=_arena)
+    return parser
+
+
+def _takes_classes(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
         "--class", dest="classes", action="append", default=[], metavar="MODULE:CLASS",
         help="a router class of your own that the folder may hold; repeatable",
     )  # fmt: skip
-    arena.set_defaults(run=_arena)
-    return parser
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -116,6 +131,24 @@ def _report(options: argparse.Namespace) -> int:
         print(f"{len(made.failures)} part(s) failed; the same command goes on where this one stopped.", file=sys.stderr)
     print(made.index)
     return 1 if made.failures else 0
+
+
+def _route(options: argparse.Namespace) -> int:
+    import json
+    from dataclasses import asdict
+
+    from toolkit.routers.persistence import load_router
+
+    router = load_router(options.router, known=[_router_class(name) for name in options.classes])
+    for prompt in options.prompts:
+        decision = router.route(sys.stdin.read() if prompt == "-" else prompt, options.weight)
+        if options.json:
+            print(json.dumps(asdict(decision), ensure_ascii=False))
+            continue
+        cost = decision.expected_cost_usd
+        price = "" if cost is None else f"; expected cost ${1000 * cost:.4g} per 1,000 calls"
+        print(f"{decision.model}\n  {decision.reason}{price}")
+    return 0
 
 
 def _router_class(name: str) -> Any:

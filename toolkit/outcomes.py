@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from toolkit.errors import ToolkitError
-from toolkit.pricing import PRICE_COLUMNS, token_cost
+from toolkit.pricing import PRICE_COLUMNS, token_cost, token_counts
 
 COST_SOURCES = ("measured", "priced", "assumed", "none")
 PROMPT_COLUMNS = ("prompt_id", "text", "domain", "language", "group", "split", "suspect")
@@ -101,6 +101,11 @@ class Outcomes:
     def texts(self) -> list[str]:
         """Prompt texts in row order: all that a router without ``uses_metadata`` may see."""
         return self.prompts["text"].tolist()
+
+    @cached_property
+    def estimated_tokens(self) -> np.ndarray:
+        """``pricing.estimate_tokens`` of each prompt, float64 (n,)."""
+        return token_counts(self.texts)
 
     @cached_property
     def groups(self) -> np.ndarray:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.pricing import PRICE_COLUMNS, token_counts
 
@@ -106,26 +107,36 @@ class ExpectedCost:
     Input tokens are estimated from the text and scaled by the ratio seen in training; output tokens are the model's
     mean in training. Where tokens or prices are unknown, the model's mean cost in training stands for every prompt.
     Actual costs of the prompts that are decided upon are never used.
+
+    Args:
+        table: what ``fit`` learned, float64 (3, m): mean dollars of a call, dollars per estimated input token, dollars
+            per call for the output; the last two NaN where tokens or prices are unknown.
     """
+
+    def __init__(self, table: np.ndarray | None = None):
+        self.table = table
 
     def fit(self, train: Outcomes) -> "ExpectedCost":
         """Learn token ratios and mean outputs per model, ignoring unobserved cells."""
         train.require_cost()
         prices = train.models[list(PRICE_COLUMNS)].to_numpy(float)
-        estimated = token_counts(train.texts)[:, None]
-        self._mean_cost = np.nanmean(train.cost_usd, axis=0)
+        estimated = train.estimated_tokens[:, None]
+        self.table = np.full((3, len(train.names)), np.nan)
+        self.table[0] = np.nanmean(train.cost_usd, axis=0)
         known = np.isfinite(prices).all() and np.isfinite(train.input_tokens).any(axis=0).all()
         known = known and np.isfinite(train.output_tokens).any(axis=0).all()
-        self._per_estimated_token = self._per_call = None
         if known:
             seen = np.where(np.isfinite(train.input_tokens), estimated, np.nan)
             ratio = np.nansum(train.input_tokens, axis=0) / np.nansum(seen, axis=0)
-            self._per_estimated_token = ratio * prices[:, 0] / 1e6
-            self._per_call = np.nanmean(train.output_tokens, axis=0) * prices[:, 1] / 1e6
+            self.table[1] = ratio * prices[:, 0] / 1e6
+            self.table[2] = np.nanmean(train.output_tokens, axis=0) * prices[:, 1] / 1e6
         return self
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """Expected dollars per call, shape (n, m)."""
-        if self._per_call is None:
-            return np.tile(self._mean_cost, (len(texts), 1))
-        return token_counts(texts)[:, None] * self._per_estimated_token + self._per_call
+        if self.table is None:
+            raise ToolkitError("ExpectedCost is not fitted; call fit(outcomes) first.")
+        mean, per_token, per_call = self.table
+        if np.isnan(per_call).any():
+            return np.tile(mean, (len(texts), 1))
+        return token_counts(texts)[:, None] * per_token + per_call

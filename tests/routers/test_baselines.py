@@ -71,6 +71,6 @@ def test_domain_mean_shrinks_to_the_overall_mean():
 def test_nearest_neighbours_average_what_is_observed():
     """With two neighbours of the same text, the prediction is their mean drawn towards the overall mean."""
     train = make_outcomes([[1, 0], [1, np.nan], [0, 1]], texts=["red apple", "red apple", "blue sky"])
-    predicted = KNearestNeighbours(neighbours=2).fit(train).predict(["red apple"])[0]
+    predicted = KNearestNeighbours(2, "lexical").fit(train).predict(["red apple"])[0]
     overall = np.array([2 / 3, 1 / 2])
     np.testing.assert_allclose(predicted, [(2 + overall[0]) / 3, (0 + overall[1]) / 2], atol=1e-6)

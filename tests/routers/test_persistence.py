@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from tests.conftest import make_router
 from toolkit import load_router, save_router
 from toolkit.errors import ToolkitError
 from toolkit.routers import ROUTERS
@@ -18,7 +19,7 @@ NAMES = [name for name in ROUTERS if not ROUTERS[name]().uses_outcomes]
 @pytest.fixture(scope="module")
 def fitted(synthetic):
     train, test = synthetic.sample(400).split(0.3)
-    return {name: ROUTERS[name]().fit(train) for name in NAMES}, test
+    return {name: make_router(name).fit(train) for name in NAMES}, test
 
 
 def test_every_router_decides_the_same_in_a_fresh_process(fitted, tmp_path):

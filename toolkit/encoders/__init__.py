@@ -2,23 +2,62 @@
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from toolkit.encoders.lexical import LexicalEncoder
+from toolkit.encoders.minilm import MiniLM
+from toolkit.encoders.sentence import SentenceEncoder
+from toolkit.encoders.store import Stored
+from toolkit.encoders.surface import SurfaceEncoder
 from toolkit.errors import ToolkitError
 
 
 class Encoder(Protocol):
-    """Anything that turns n strings into float32 (n, d), rows of length 1 (or 0 for a text without content)."""
+    """Anything that turns n strings into float32 (n, d), rows of length 1 (or 0 for a text without content).
+
+    Attributes:
+        dimension: d.
+        identity: what decides a vector besides the text; equal identities mean equal vectors.
+        slow: worth keeping on disk.
+    """
 
     dimension: int
+    identity: str
+    slow: bool
 
     def encode(self, texts: Sequence[str]) -> np.ndarray: ...
 
 
-ENCODERS: dict[str, Callable[[], Encoder]] = {"lexical": LexicalEncoder}
+ENCODERS: dict[str, Callable[[], Encoder]] = {
+    "lexical": LexicalEncoder,
+    "minilm": MiniLM,
+    "minilm-int8": lambda: MiniLM("int8"),
+    "surface": SurfaceEncoder,
+}
+
+
+class Joined:
+    """Several encoders side by side, each with the same weight.
+
+    Args:
+        encoders: their vectors are concatenated and scaled to unit length.
+    """
+
+    slow = False
+
+    def __init__(self, encoders: Sequence[Encoder]):
+        self.encoders = tuple(encoders)
+        self.dimension = sum(encoder.dimension for encoder in self.encoders)
+        self.identity = "+".join(encoder.identity for encoder in self.encoders)
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Texts to float32 (n, sum of dimensions), rows of unit length."""
+        joined = np.concatenate([encoder.encode(texts) for encoder in self.encoders], axis=1)
+        length = np.linalg.norm(joined, axis=1, keepdims=True)
+        return joined / np.maximum(length, np.finfo(np.float32).tiny)
 
 
 class Remembering:
@@ -29,9 +68,12 @@ class Remembering:
         limit: vectors kept; past it the memory starts anew.
     """
 
+    slow = False
+
     def __init__(self, encoder: Encoder, limit: int = 50_000):
         self.encoder = encoder
         self.dimension = encoder.dimension
+        self.identity = encoder.identity
         self.limit = limit
         self._kept: dict[str, np.ndarray] = {}
 
@@ -48,7 +90,26 @@ class Remembering:
 
 @cache
 def get(name: str) -> Encoder:
-    """The encoder of a name, shared within the process; an unknown name is refused with the names there are."""
-    if name not in ENCODERS:
-        raise ToolkitError(f"No encoder {name!r}; there are {', '.join(ENCODERS)}.")
-    return Remembering(ENCODERS[name]())
+    """The encoder of a name, shared within the process; vectors of slow ones are kept on disk.
+
+    Args:
+        name: of ``ENCODERS``, a hub name (``owner/model``), a local folder, or several joined by ``+``
+            (``minilm+lexical+surface``).
+
+    Raises:
+        ToolkitError: no such encoder.
+    """
+    if name in ENCODERS:
+        encoder = ENCODERS[name]()
+    elif Path(name).is_dir():
+        encoder = SentenceEncoder(name)
+    elif "+" in name:
+        return Joined([get(part) for part in name.split("+")])
+    elif "/" in name:
+        encoder = SentenceEncoder(name)
+    else:
+        raise ToolkitError(
+            f"No encoder {name!r}; there are {', '.join(ENCODERS)}, these joined by + (minilm+surface), names of the "
+            f"hub (owner/model) and local folders."
+        )
+    return Remembering(Stored(encoder) if encoder.slow else encoder)

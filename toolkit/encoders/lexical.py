@@ -21,10 +21,13 @@ class LexicalEncoder:
         dimension: length of the vectors.
     """
 
+    slow = False
+
     def __init__(self, dimension: int = 1024):
         from sklearn.feature_extraction.text import HashingVectorizer  # late: scikit-learn takes a second
 
         self.dimension = dimension
+        self.identity = f"lexical-{dimension}"
         self._vectorizer = HashingVectorizer(
             preprocessor=_readable,
             token_pattern=_TOKEN,

@@ -14,11 +14,25 @@ from toolkit.routers.baselines import (
     SingleModel,
     TokenLengthRule,
 )
-from toolkit.routers.classical import KNearestNeighbours
+from toolkit.routers.bert import BertRouter
+from toolkit.routers.classical import (
+    ClusterMeans,
+    GradientBoosting,
+    KNearestNeighbours,
+    LogisticRegression,
+    MultilayerPerceptron,
+    RidgeRegression,
+)
+from toolkit.routers.ensemble import Ensemble
+from toolkit.routers.factorization import MatrixFactorization
+from toolkit.routers.forest import PairwiseForest
+from toolkit.routers.similarity import EloRating, SimilarityWeighted
 
-__all__ = ["ROUTERS", "Router", "baselines"]
+__all__ = ["BASELINES", "LEARNED", "ROUTERS", "Router", "baselines"]
 
-ROUTERS: dict[str, Callable[[], Router]] = {
+EVERY_VIEW = "minilm+lexical+surface"  # what a prompt means, which words it has, what it looks like
+
+BASELINES: dict[str, Callable[[], Router]] = {
     "always-strong": lambda: SingleModel("strongest"),
     "always-weak": lambda: SingleModel("weakest"),
     "cheapest": lambda: SingleModel("cheapest"),
@@ -27,10 +41,27 @@ ROUTERS: dict[str, Callable[[], Router]] = {
     "length-rule": TokenLengthRule,
     "length-rule-shares": lambda: ShareMatchedRandom(TokenLengthRule()),
     "domain-mean": DomainMean,
-    "knn-lexical": KNearestNeighbours,
+    "knn-lexical": lambda: KNearestNeighbours(encoder="lexical"),
     "bayes-optimal": BayesOptimal,
     "hindsight-oracle": HindsightOracle,
 }
+
+LEARNED: dict[str, Callable[[], Router]] = {
+    "elo": EloRating,
+    "sw": SimilarityWeighted,
+    "mf": MatrixFactorization,
+    "rorf": PairwiseForest,
+    "knn": KNearestNeighbours,
+    "cluster": ClusterMeans,
+    "ridge": RidgeRegression,
+    "logistic": LogisticRegression,
+    "mlp": MultilayerPerceptron,
+    "boosting": GradientBoosting,
+    "ensemble": lambda: Ensemble((KNearestNeighbours(80, EVERY_VIEW), RidgeRegression(30.0, EVERY_VIEW))),
+    "bert": BertRouter,
+}
+
+ROUTERS = BASELINES | LEARNED
 
 
 def baselines(outcomes: Outcomes) -> dict[str, Router]:
@@ -51,4 +82,4 @@ def baselines(outcomes: Outcomes) -> dict[str, Router]:
         impossible.add("domain-mean")
     if outcomes.expected_quality is None:
         impossible.add("bayes-optimal")
-    return routers | {name: make() for name, make in ROUTERS.items() if name not in impossible}
+    return routers | {name: make() for name, make in BASELINES.items() if name not in impossible}

@@ -7,15 +7,35 @@ only name a model, without scores, expose ``choose`` and are drawn as points.
 import copy
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
+from toolkit import policy
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 
 Prompt = str | Sequence[Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Where a prompt goes, and why.
+
+    Attributes:
+        model: the chosen one.
+        scores: predicted quality by model; of a router without scores, 1 for its choice and 0 for the others.
+        expected_cost_usd: dollars the call is expected to cost; None where training data had no costs.
+        reason: one sentence.
+    """
+
+    model: str
+    scores: dict[str, float]
+    expected_cost_usd: float | None
+    reason: str
 
 
 def as_text(prompt: Prompt) -> str:
@@ -48,6 +68,7 @@ class Router:
         trivial: needs no labels beyond which model is stronger; the best of these is every router's opponent.
         by_chance: draws lots; an opponent only where nothing else is better than chance, since one draw may be lucky.
         models_: model names in column order, after ``fit``.
+        cost_table_: what ``policy.ExpectedCost`` learned in ``fit``; None where costs are unknown.
     """
 
     uses_metadata: ClassVar[bool] = False
@@ -57,6 +78,7 @@ class Router:
     by_chance: ClassVar[bool] = False
 
     models_: list[str]
+    cost_table_: np.ndarray | None = None
 
     # -- parameters ---------------------------------------------------------------------------------------------
 
@@ -85,9 +107,18 @@ class Router:
         return type(self)._predict is not Router._predict
 
     def fit(self, train: Outcomes) -> "Router":
-        """Learn from outcomes; returns itself."""
+        """Learn from outcomes; returns itself.
+
+        Raises:
+            ToolkitError: a model has no outcome at all.
+        """
+        if (unseen := np.isnan(train.quality).all(axis=0)).any():
+            name = train.names[unseen.argmax()]
+            raise ToolkitError(f"{train.name}: model {name} has no outcome in a fitting part; leave it out.")
         self.models_ = list(train.names)
         self._fit(train)
+        priced = train.cost_source != "none" and np.isfinite(train.cost_usd).any(axis=0).all()
+        self.cost_table_ = policy.ExpectedCost().fit(train).table if priced else None
         return self
 
     def predict(self, prompts: Sequence[Prompt], metadata: pd.DataFrame | None = None) -> np.ndarray:
@@ -115,6 +146,41 @@ class Router:
             return self.predict(test.texts, metadata)
         return np.eye(len(test.names))[self.choose(test.texts, metadata)]
 
+    def route(self, prompt: Prompt, weight: float = 0.0) -> Decision:
+        """Decide about one prompt.
+
+        Args:
+            prompt: a text, or the messages of a conversation.
+            weight: predicted quality given up per dollar; 0 takes the best, ``inf`` the cheapest (``policy.choose``).
+
+        Raises:
+            ToolkitError: not fitted, no prompt, metadata needed, or a weight without known costs.
+        """
+        if self.uses_metadata:
+            raise ToolkitError(f"{type(self).__name__} reads the {self.sees} of a prompt, and route has only its text.")
+        prompt = as_text(prompt)
+        scores = self.predict([prompt])[0] if self.has_scores else np.eye(len(self.models_))[self.choose([prompt])[0]]
+        if weight and self.cost_table_ is None:
+            raise ToolkitError(f"weight {weight:g} needs costs, and this router was fitted without; use weight 0.")
+        cost = None if self.cost_table_ is None else policy.ExpectedCost(self.cost_table_).predict([prompt])[0]
+        charged = np.zeros(len(scores)) if cost is None else cost
+        column = int(policy.choose(scores[None], charged[None], weight)[0])
+        return Decision(
+            model=self.models_[column],
+            scores={name: float(score) for name, score in zip(self.models_, scores, strict=True)},
+            expected_cost_usd=None if cost is None else float(cost[column]),
+            reason=self._reason(scores, column, weight),
+        )
+
+    def _reason(self, scores: np.ndarray, column: int, weight: float) -> str:
+        name = type(self).__name__
+        if not self.has_scores:
+            return f"the rule of {name}"
+        others = np.delete(np.arange(len(scores)), column)
+        rival = others[scores[others].argmax()] if others.size else column
+        against = f"predicted quality {scores[column]:.3f} against {scores[rival]:.3f} of {self.models_[rival]}"
+        return f"{against} ({name}" + (f", {weight:g} of quality per dollar)" if weight else ")")
+
     def _checked(self, prompts: Sequence[Prompt], metadata: pd.DataFrame | None) -> tuple[list[str], Any]:
         if not hasattr(self, "models_"):
             raise ToolkitError(f"{type(self).__name__} is not fitted; call fit(outcomes) first.")
@@ -125,6 +191,12 @@ class Router:
         return [as_text(prompt) for prompt in prompts], metadata if self.uses_metadata else None
 
     # -- what a saved router is made of (see routers/persistence.py) ----------------------------------------------
+
+    def save_parts(self, folder: Path) -> None:
+        """Write what is too large or too nested for ``state`` into the router's folder."""
+
+    def restore_parts(self, folder: Path) -> None:
+        """Read what ``save_parts`` wrote; called after ``restore``."""
 
     def state(self) -> dict[str, Any]:
         """What ``_fit`` learned: attributes that end in an underscore, arrays or plain values."""

@@ -53,6 +53,7 @@ def save_router(router: Router, path: str | Path) -> Path:
     try:
         (part / _JSON).write_text(text + "\n", encoding="utf-8")
         np.savez_compressed(part / _ARRAYS, allow_pickle=False, **arrays)
+        router.save_parts(part)
         part.chmod(0o755)  # a temporary folder is private
         part.rename(target)
     except BaseException:
@@ -91,6 +92,7 @@ def load_router(path: str | Path, known: Iterable[type[Router]] = ()) -> Router:
     router = _build(content, classes, folder)
     router.models_ = models
     router.restore(plain | state)
+    router.restore_parts(folder)
     return router
 
 
@@ -113,9 +115,14 @@ def _subclasses(cls: type[Router]) -> Iterable[type[Router]]:
 
 
 def _spec(router: Router) -> dict[str, Any]:
-    """Class and parameters; a parameter may be a router itself."""
-    params = {name: _spec(value) if isinstance(value, Router) else value for name, value in router.params.items()}
-    return {"class": type(router).__name__, "params": params}
+    """Class and parameters; a parameter may be a router itself, or a tuple of routers."""
+    return {"class": type(router).__name__, "params": {name: _plain(value) for name, value in router.params.items()}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(part) for part in value]
+    return _spec(value) if isinstance(value, Router) else value
 
 
 def _build(spec: dict[str, Any], classes: dict[str, type[Router]], folder: Path) -> Router:
@@ -127,8 +134,11 @@ def _build(spec: dict[str, Any], classes: dict[str, type[Router]], folder: Path)
         )
     if not isinstance(given, dict) or set(given) != set(inspect.signature(classes[name]).parameters):
         raise ToolkitError(f"{folder}: the parameters of {name} were expected; found {given!r}.")
-    params = {}
-    for key, value in given.items():
+
+    def parameter(value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(parameter(part) for part in value)
         nested = isinstance(value, dict) and {"class", "params"} <= value.keys()
-        params[key] = _build(value, classes, folder) if nested else tuple(value) if isinstance(value, list) else value
-    return classes[name](**params)
+        return _build(value, classes, folder) if nested else value
+
+    return classes[name](**{key: parameter(value) for key, value in given.items()})

@@ -1,0 +1,88 @@
+"""Vectors on disk, with real files and real processes."""
+
+import sqlite3
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from toolkit.encoders import LexicalEncoder
+from toolkit.encoders.store import Stored
+
+
+class Counting:
+    """A lexical encoder that counts the texts it is given."""
+
+    def __init__(self):
+        self.inner, self.seen = LexicalEncoder(64), 0
+        self.dimension, self.identity, self.slow = 64, "counting", True
+
+    def encode(self, texts):
+        self.seen += len(texts)
+        return self.inner.encode(texts)
+
+
+@given(st.lists(st.lists(st.text(max_size=10), max_size=6), max_size=4))
+@settings(deadline=None, max_examples=25)
+def test_what_is_stored_is_what_was_encoded_and_nothing_is_encoded_twice(tmp_path_factory, batches):
+    folder, counting = tmp_path_factory.mktemp("store"), Counting()
+    for texts in batches:
+        for stored in (Stored(counting, folder), Stored(counting, folder)):  # a second process knows it all
+            np.testing.assert_array_equal(stored.encode(texts), LexicalEncoder(64).encode(texts))
+    assert counting.seen == len({text for texts in batches for text in texts})
+
+
+def test_a_damaged_file_is_put_aside(tmp_path):
+    stored = Stored(Counting(), tmp_path)
+    first = stored.encode(["a", "b"])
+    stored.path.write_bytes(b"no database at all, but long enough to look like one" * 100)
+    with pytest.warns(UserWarning, match="damaged"):
+        np.testing.assert_array_equal(stored.encode(["a", "b"]), first)
+    assert stored.path.with_suffix(".damaged").exists()
+    again = Stored(counting := Counting(), tmp_path)
+    np.testing.assert_array_equal(again.encode(["a", "b"]), first)
+    assert counting.seen == 0
+
+
+def test_a_torn_vector_is_made_again(tmp_path):
+    stored = Stored(Counting(), tmp_path)
+    first = stored.encode(["a"])
+    with sqlite3.connect(stored.path) as database:
+        database.execute("UPDATE vectors SET vector = x'00'")
+    np.testing.assert_array_equal(stored.encode(["a"]), first)
+
+
+def test_a_folder_that_cannot_be_written_costs_a_warning(tmp_path):
+    (tmp_path / "file").write_text("")
+    stored = Stored(Counting(), tmp_path / "file")
+    with pytest.warns(UserWarning, match="cannot be kept"):
+        assert stored.encode(["a"]).shape == (1, 64)
+
+
+WRITER = """
+import pathlib, sys
+from tests.encoders.test_store import Counting, Stored
+stored = Stored(Counting(), pathlib.Path(sys.argv[1]))
+for start in range(0, 4000, 40):
+    stored.encode([f"text {number}" for number in range(start, start + 40)])
+    print(start, flush=True)
+"""
+
+
+def test_parallel_writers_and_a_killed_one_leave_a_whole_file(tmp_path):
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    writers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    writers[0].stdout.readline()
+    time.sleep(0.2)
+    writers[0].kill()
+    for writer in writers:
+        writer.communicate()
+    assert [writer.returncode for writer in writers[1:]] == [0, 0]
+    texts = [f"text {number}" for number in range(4000)]
+    stored = Stored(counting := Counting(), tmp_path)
+    np.testing.assert_array_equal(stored.encode(texts), LexicalEncoder(64).encode(texts))
+    assert counting.seen == 0

@@ -1,0 +1,46 @@
+"""Any sentence encoder of the hub, or of a local folder, by name."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from toolkit.errors import ToolkitError
+
+
+class SentenceEncoder:
+    """A model that sentence-transformers can load: pooling, prompts and length are the model's own.
+
+    Args:
+        name: hub name (``BAAI/bge-m3``) or local folder.
+        device: cpu, cuda, or None for what torch finds.
+
+    Raises:
+        ToolkitError: no such model, or it cannot be fetched.
+    """
+
+    slow = True
+
+    def __init__(self, name: str, device: str | None = None):
+        from sentence_transformers import SentenceTransformer
+
+        try:
+            self._model = SentenceTransformer(name, device=device)
+        except (OSError, ValueError) as err:
+            raise ToolkitError(
+                f"encoder {name!r}: a sentence encoder of the hub or a local folder was expected and could not be "
+                f"loaded ({str(err).splitlines()[0]})."
+            ) from err
+        self.dimension = int(self._model.encode(["x"]).shape[1])
+        digest = hashlib.blake2b(digest_size=16)
+        for key, tensor in sorted(self._model.state_dict().items()):
+            digest.update(key.encode() + tensor.detach().cpu().float().numpy().tobytes())
+        self.identity = f"sentence-{digest.hexdigest()}-{self._model.max_seq_length}"
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        """Texts to float32 (n, dimension), rows of unit length."""
+        if not len(texts):
+            return np.empty((0, self.dimension), dtype=np.float32)
+        readable = [text.encode("utf-8", "replace").decode() for text in texts]
+        vectors = self._model.encode(readable, normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vectors, dtype=np.float32)

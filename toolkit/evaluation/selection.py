@@ -1,0 +1,131 @@
+"""Which router, with which settings? Decided by cross-validation inside the training part, never by test prompts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from toolkit.errors import ToolkitError
+from toolkit.evaluation import curves, frontier
+from toolkit.evaluation.protocol import Predictions, cross_predict
+from toolkit.evaluation.systems import DECILES, POINTS, operate
+from toolkit.outcomes import Outcomes
+from toolkit.routers import EVERY_VIEW, persistence
+from toolkit.routers.base import Router
+from toolkit.routers.classical import ClusterMeans, KNearestNeighbours, RidgeRegression
+from toolkit.routers.ensemble import Ensemble
+
+SCORES = ("apgr", "quality", "aiq")
+
+
+def candidates(encoder: str = EVERY_VIEW) -> tuple[Router, ...]:
+    """What is worth trying on any data, the simplest first: cheap to fit, from coarse means to local ones."""
+    neighbours = [KNearestNeighbours(count, encoder) for count in (40, 80, 160, 320)]
+    ridges = [RidgeRegression(penalty, encoder) for penalty in (3.0, 10.0, 30.0, 100.0)]
+    clusters = ClusterMeans(encoder=encoder)
+    return (
+        clusters,
+        *ridges,
+        *neighbours,
+        Ensemble((neighbours[1], ridges[2])),
+        Ensemble((clusters, ridges[2])),
+    )
+
+
+class CrossValidated(Router):
+    """The candidate that does best on held-out parts of the training prompts, fitted on all of them.
+
+    Args:
+        members: candidates; routers with scores that read the text only, the simplest first.
+        score: ``apgr`` of two models, ``quality`` of the best predicted model, or ``aiq`` (needs costs).
+        folds: of the inner cross-validation.
+        tolerance: standard errors of the paired difference to the best candidate within which a simpler one is
+            preferred (Breiman et al. 1984); 0 takes the best. Needs ``score="quality"``.
+        seed: of the folds.
+
+    Attributes:
+        chosen: the fitted winner.
+        scores_: inner score of every candidate, in the order of ``members``.
+    """
+
+    def __init__(
+        self, members: tuple[Router, ...], score: str = "quality", folds: int = 5, tolerance: float = 0.0, seed: int = 0
+    ):
+        if score not in SCORES:
+            raise ToolkitError(f"CrossValidated: score {', '.join(SCORES)} was expected; got {score!r}.")
+        if tolerance and score != "quality":
+            raise ToolkitError("CrossValidated: a tolerance needs score='quality', whose standard error is known.")
+        self.members = tuple(members)
+        self.score = score
+        self.folds = folds
+        self.tolerance = tolerance
+        self.seed = seed
+
+    chosen: Router
+
+    def _fit(self, train: Outcomes) -> None:
+        named = {str(number): member for number, member in enumerate(self.members)}
+        inner = cross_predict(train, named, self.folds, self.seed, costs=self.score == "aiq")
+        self.scores_ = list(_SCORERS[self.score](inner).values())
+        best = int(np.argmax(self.scores_))
+        if self.tolerance:
+            best = self._simplest(inner, best)
+        self.chosen = self.members[best].clone().fit(train)
+
+    def _simplest(self, inner: Predictions, best: int) -> int:
+        realised = [_realised(inner, str(number)) for number in range(best + 1)]
+        for number, values in enumerate(realised):
+            gap = realised[best] - values
+            if gap.mean() <= self.tolerance * gap.std() / np.sqrt(len(gap)):
+                return number
+        return best
+
+    def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
+        return self.chosen.predict(texts)
+
+    def save_parts(self, folder: Path) -> None:
+        persistence.save_router(self.chosen, folder / "chosen")
+
+    def restore_parts(self, folder: Path) -> None:
+        self.chosen = persistence.load_router(folder / "chosen", {type(member) for member in self.members})
+
+
+def _realised(predictions: Predictions, name: str) -> np.ndarray:
+    """Quality of the best predicted model on each judged prompt, (n,)."""
+    outcomes = predictions.outcomes
+    return outcomes.realised(outcomes.quality, predictions.quality[name].argmax(axis=1)).astype(float)
+
+
+def _quality(predictions: Predictions) -> Mapping[str, float]:
+    return {name: float(_realised(predictions, name).mean()) for name in predictions.routers}
+
+
+def _apgr(predictions: Predictions) -> Mapping[str, float]:
+    outcomes = predictions.outcomes
+    counts = np.ones((1, len(outcomes)), dtype=np.uint16)
+    weak, strong = outcomes.mean_quality()
+    systems = operate(predictions, np.array([0.0, 1.0]), counts)
+    return {
+        name: float(curves.apgr(system.charge[0, DECILES], system.quality[0, DECILES], weak, strong))
+        for name, system in systems.items()
+    }
+
+
+def _aiq(predictions: Predictions) -> Mapping[str, float]:
+    outcomes = predictions.outcomes
+    counts = np.ones((1, len(outcomes)), dtype=np.uint16)
+    systems = operate(predictions, predictions.expected_cost, counts)
+    operated = {
+        name: tuple(
+            outcomes.realised(matrix, system.choices[:POINTS:5]) for matrix in (outcomes.cost_usd, outcomes.quality)
+        )
+        for name, system in systems.items()
+    }
+    highest = float(max(outcomes.cost_usd.mean(axis=0).max(), *(system.cost[0].max() for system in systems.values())))
+    return {
+        name: float(area[0]) for name, area in frontier.judged_aiq(operated, counts, outcomes.groups, highest).items()
+    }
+
+
+_SCORERS = {"quality": _quality, "apgr": _apgr, "aiq": _aiq}
