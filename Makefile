@@ -1,5 +1,6 @@
 # make report | test | lab: each prepares .venv on the first call and installs nothing on the next.
 #   DATASET="routellm/mmlu routellm/gsm8k"   data sets of the report (default: synthetic)
+#   ONLY=03         only notebooks whose names start so (default: all but those that run on request)
 #   PROFILE=quick   DEVICE=auto   SEED=0   OUT=reports
 #   TORCH=cpu       on Linux: take torch from PyTorch's CPU index instead of the multi-gigabyte CUDA build
 #   PYTHON=python3.12   the interpreter to build .venv with (3.11 to 3.13)
@@ -16,7 +17,7 @@ TORCH_INDEX := https://download.pytorch.org/whl/cpu
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n '1,6p' Makefile | sed 's/^# \{0,1\}//'
+	@sed -n '1,7p' Makefile | sed 's/^# \{0,1\}//'
 
 install: $(VENV)/.installed
 
@@ -34,7 +35,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 report: install
-	@$(RUN) -m toolkit report $(foreach name,$(DATASET),--dataset '$(name)') --profile $(PROFILE) --device $(DEVICE) --seed $(SEED) --out $(OUT)
+	@$(RUN) -m toolkit report $(foreach name,$(DATASET),--dataset '$(name)') --profile $(PROFILE) --device $(DEVICE) --seed $(SEED) --out $(OUT) $(foreach start,$(ONLY),--only $(start))
 
 test: install
 	$(RUN) -m pytest -m "not slow"

@@ -7,7 +7,6 @@ that are not at hand are left out, with a line on stderr.
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from toolkit import datasets
 from toolkit.datasets.catalogue import CATALOGUE
 from toolkit.evaluation import curves, statistics
 from toolkit.evaluation.leaderboard import compare_on_cost
-from toolkit.evaluation.protocol import Predictions, cross_predict
+from toolkit.evaluation.protocol import Predictions, cross_predict, holdout
 from toolkit.evaluation.selection import CrossValidated, candidates
 from toolkit.evaluation.systems import DECILES, operate
 from toolkit.outcomes import Outcomes
@@ -29,9 +28,9 @@ BOOTSTRAPS = 1000
 ROUTERDC = ("mmlu", "gsm8k", "cmmlu", "arc_challenge", "humaneval")
 
 
-def systems_of(score: str, seed: int, tolerance: float = 0.0) -> dict[str, Router]:
+def systems_of(score: str, seed: int) -> dict[str, Router]:
     """The selected router, and what it is held against."""
-    chosen = CrossValidated(candidates(), score, folds=3, tolerance=tolerance, seed=seed)
+    chosen = CrossValidated(candidates(), score, folds=5, keep=3, seed=seed)
     return {"selected": chosen, "length": PromptLength(), "subject": DomainMean()}
 
 
@@ -61,14 +60,9 @@ def report(name: str, samples: np.ndarray, bar: str) -> None:
 
 def judged_split(pair: Outcomes, labels: int, seed: int) -> tuple[Predictions, np.ndarray]:
     """Fitted on ``labels`` prompts, judged on all others."""
-    groups = pair.groups
-    order = np.random.default_rng(seed).permutation(int(groups.max()) + 1)
-    drawn = order[: int(np.searchsorted(np.cumsum(np.bincount(groups)[order]), labels)) + 1]
-    train = np.isin(groups, drawn)
-    parts = np.where(train, "train", "test")
-    marked = replace(pair, prompts=pair.prompts.assign(split=parts))
+    marked = holdout(pair, labels, seed)
     predictions = cross_predict(marked, systems_of("apgr", seed))
-    return predictions, np.flatnonzero(~train)
+    return predictions, np.flatnonzero(marked.prompts["split"] != "train")
 
 
 def mmlu(labels: int, bar: str) -> None:

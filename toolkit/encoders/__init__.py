@@ -88,9 +88,8 @@ class Remembering:
         return np.stack([self._kept[text] for text in texts]) if len(texts) else self.encoder.encode(texts)
 
 
-@cache
-def get(name: str) -> Encoder:
-    """The encoder of a name, shared within the process; vectors of slow ones are kept on disk.
+def fresh(name: str) -> Encoder:
+    """A new encoder of a name, without any memory of what it encoded.
 
     Args:
         name: of ``ENCODERS``, a hub name (``owner/model``), a local folder, or several joined by ``+``
@@ -99,17 +98,27 @@ def get(name: str) -> Encoder:
     Raises:
         ToolkitError: no such encoder.
     """
+    if parts := _parts(name):
+        return Joined([fresh(part) for part in parts])
     if name in ENCODERS:
-        encoder = ENCODERS[name]()
-    elif Path(name).is_dir():
-        encoder = SentenceEncoder(name)
-    elif "+" in name:
-        return Joined([get(part) for part in name.split("+")])
-    elif "/" in name:
-        encoder = SentenceEncoder(name)
-    else:
-        raise ToolkitError(
-            f"No encoder {name!r}; there are {', '.join(ENCODERS)}, these joined by + (minilm+surface), names of the "
-            f"hub (owner/model) and local folders."
-        )
+        return ENCODERS[name]()
+    if "/" in name or Path(name).is_dir():
+        return SentenceEncoder(name)
+    raise ToolkitError(
+        f"No encoder {name!r}; there are {', '.join(ENCODERS)}, these joined by + (minilm+surface), names of the hub "
+        f"(owner/model) and local folders."
+    )
+
+
+@cache
+def get(name: str) -> Encoder:
+    """As ``fresh``, shared within the process: vectors are remembered, those of slow encoders on disk too."""
+    if parts := _parts(name):
+        return Joined([get(part) for part in parts])
+    encoder = fresh(name)
     return Remembering(Stored(encoder) if encoder.slow else encoder)
+
+
+def _parts(name: str) -> list[str]:
+    """Names joined by +, or none; a folder's name may hold a + too."""
+    return [] if name in ENCODERS or Path(name).is_dir() or "+" not in name else name.split("+")

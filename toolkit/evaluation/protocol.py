@@ -1,7 +1,8 @@
 """Who may see what: routers are fitted on some prompts and judged on others."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from time import perf_counter
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from toolkit.policy import ExpectedCost
 from toolkit.routers.base import Router
 
 MIN_PROMPTS = 20  # below this an interval says nothing
+HOLDOUT = "holdout"  # part of our own drawing that is judged, where a source's own is called test
 
 
 @dataclass(frozen=True)
@@ -19,10 +21,11 @@ class Predictions:
 
     Attributes:
         outcomes: the judged rows, all models observed.
-        split: ``test`` (upstream part) or ``cvK`` (K-fold cross-fitting: every row judged once).
+        split: ``test`` (upstream part), ``holdout`` (our own) or ``cvK`` (K-fold: every row judged once).
         routers: by name, in the order of the tables.
         quality: predicted quality (n, m) by name; routers without scores give 1 to their choice.
         expected_cost: (n, m) dollars, learned on the fitting rows only; None unless costs were asked for.
+        seconds: of fitting and of predicting by name, summed over folds, on the machine that ran them.
     """
 
     outcomes: Outcomes
@@ -30,6 +33,7 @@ class Predictions:
     routers: Mapping[str, Router]
     quality: Mapping[str, np.ndarray]
     expected_cost: np.ndarray | None
+    seconds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def cross_predict(
@@ -57,12 +61,18 @@ def cross_predict(
     shape = outcomes.quality.shape
     quality = {name: np.full(shape, np.nan) for name in routers}
     expected = np.full(shape, np.nan) if costs else None
+    seconds = dict.fromkeys(routers, (0.0, 0.0))
     for train_rows, test_rows in parts:
         train, test = outcomes.subset(train_rows), outcomes.subset(test_rows)
         if expected is not None:
             expected[test_rows] = ExpectedCost().fit(train).predict(test.texts)
         for name, router in routers.items():
-            quality[name][test_rows] = _finite(name, router.clone().fit(train).predict_outcomes(test), test)
+            start = perf_counter()
+            fitted = router.clone().fit(train)
+            between = perf_counter()
+            quality[name][test_rows] = _finite(name, fitted.predict_outcomes(test), test)
+            spent = between - start, perf_counter() - between
+            seconds[name] = tuple(map(sum, zip(seconds[name], spent, strict=True)))
     judged = judged_rows(outcomes, costs)
     return Predictions(
         outcomes=_judged(outcomes, judged, split),
@@ -70,7 +80,25 @@ def cross_predict(
         routers=dict(routers),
         quality={name: values[judged] for name, values in quality.items()},
         expected_cost=None if expected is None else expected[judged],
+        seconds=seconds,
     )
+
+
+def holdout(outcomes: Outcomes, labels: int, seed: int = 0) -> Outcomes:
+    """The same outcomes with parts of our own drawing: about ``labels`` prompts to fit on, all others to judge.
+
+    Rows of a group lie in one part, so a few more than ``labels`` may be drawn.
+
+    Raises:
+        ToolkitError: no prompt would be left for one of the parts.
+    """
+    sizes = np.bincount(outcomes.groups)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    drawn = order[: int(np.searchsorted(np.cumsum(sizes[order]), labels)) + 1]
+    train = np.isin(outcomes.groups, drawn)
+    if labels < 1 or train.all():
+        raise ToolkitError(f"{outcomes.name}: {labels} labels of {len(outcomes)} prompts leave an empty part.")
+    return replace(outcomes, prompts=outcomes.prompts.assign(split=np.where(train, "train", HOLDOUT)))
 
 
 def require_comparable(outcomes: Outcomes) -> None:
@@ -98,7 +126,8 @@ def require_comparable(outcomes: Outcomes) -> None:
 def judged_rows(outcomes: Outcomes, costs: bool = False) -> np.ndarray:
     """Rows that a comparison judges, bool (n,): complete ones, of the test part where the source has parts."""
     parts = outcomes.prompts["split"].to_numpy()
-    offered = parts == "test" if {"train", "test"} <= set(parts) else np.full(len(outcomes), True)
+    judged = _judged_part(parts)
+    offered = parts == judged if judged else np.full(len(outcomes), True)
     return offered & outcomes.complete(costs)
 
 
@@ -124,13 +153,18 @@ def no_gap(pair: Outcomes) -> str:
 def plan(outcomes: Outcomes, folds: int, seed: int) -> tuple[list[tuple[np.ndarray, np.ndarray]], str]:
     """Pairs of (fitting, judged) rows, and the name of the split. No group is in both rows of a pair."""
     parts = outcomes.prompts["split"].to_numpy()
-    if {"train", "test"} <= set(parts):
-        test = parts == "test"
+    if judged := _judged_part(parts):
+        test = parts == judged
         leaked = np.isin(outcomes.groups, outcomes.groups[test])
-        return [((parts == "train") & ~leaked, test)], "test"
+        return [((parts == "train") & ~leaked, test)], judged
     count = min(folds, int(outcomes.groups.max()) + 1)
     fold = outcomes.folds(count, seed)
     return [(fold != k, fold == k) for k in range(count)], f"cv{count}"
+
+
+def _judged_part(parts: np.ndarray) -> str:
+    """Name of the part that is judged by routers fitted on ``train``; "" where there are no two such parts."""
+    return next((name for name in ("test", HOLDOUT) if {"train", name} <= set(parts)), "")
 
 
 def _judged(outcomes: Outcomes, judged: np.ndarray, split: str) -> Outcomes:
@@ -141,11 +175,11 @@ def _judged(outcomes: Outcomes, judged: np.ndarray, split: str) -> Outcomes:
             f"{', '.join(outcomes.names)}; systems are compared on the same prompts, so choose models that share some."
         )
     kept = outcomes.subset(judged)
-    parts = outcomes.prompts["split"].to_numpy() if split == "test" else np.full(len(outcomes), "")
+    parts = np.full(len(outcomes), "") if split.startswith("cv") else outcomes.prompts["split"].to_numpy()
     train = parts == "train"
     notes = []
     if left := int((~judged & ~train).sum()):
         notes.append(f"{left} prompts are not judged: a model's outcome or cost is unknown, or they are in no part.")
-    if leaked := int((train & np.isin(outcomes.groups, outcomes.groups[parts == "test"])).sum()):
+    if leaked := int((train & np.isin(outcomes.groups, outcomes.groups[parts == split])).sum()):
         notes.append(f"{leaked} training prompts stand in the test part too and were not fitted on.")
     return replace(kept, notes=(*kept.notes, *notes))

@@ -20,16 +20,20 @@ SCORES = ("apgr", "quality", "aiq")
 
 
 def candidates(encoder: str = EVERY_VIEW) -> tuple[Router, ...]:
-    """What is worth trying on any data, the simplest first: cheap to fit, from coarse means to local ones."""
-    neighbours = [KNearestNeighbours(count, encoder) for count in (40, 80, 160, 320)]
-    ridges = [RidgeRegression(penalty, encoder) for penalty in (3.0, 10.0, 30.0, 100.0)]
-    clusters = ClusterMeans(encoder=encoder)
+    """What is worth trying on any data, from coarse means to local ones: few, since the best of many is luck."""
+    coarse = ClusterMeans((4, 5, 6, 8, 10, 15), encoder)
+    fine = ClusterMeans((8, 12, 20, 30), encoder)
+    linear = RidgeRegression(30.0, encoder)
+    near = tuple(KNearestNeighbours(count, encoder) for count in (40, 80, 160))
     return (
-        clusters,
-        *ridges,
-        *neighbours,
-        Ensemble((neighbours[1], ridges[2])),
-        Ensemble((clusters, ridges[2])),
+        coarse,
+        linear,
+        RidgeRegression(100.0, encoder),
+        KNearestNeighbours(320, encoder),
+        Ensemble((coarse, linear)),
+        Ensemble(near),
+        Ensemble((*near, linear)),
+        Ensemble((*near, fine)),
     )
 
 
@@ -42,24 +46,34 @@ class CrossValidated(Router):
         folds: of the inner cross-validation.
         tolerance: standard errors of the paired difference to the best candidate within which a simpler one is
             preferred (Breiman et al. 1984); 0 takes the best. Needs ``score="quality"``.
+        keep: the best so many are averaged: on little data the first of many owes its place to luck.
         seed: of the folds.
 
     Attributes:
-        chosen: the fitted winner.
+        chosen: the fitted winner, or the ensemble of the best.
         scores_: inner score of every candidate, in the order of ``members``.
     """
 
     def __init__(
-        self, members: tuple[Router, ...], score: str = "quality", folds: int = 5, tolerance: float = 0.0, seed: int = 0
+        self,
+        members: tuple[Router, ...],
+        score: str = "quality",
+        folds: int = 5,
+        tolerance: float = 0.0,
+        keep: int = 1,
+        seed: int = 0,
     ):
         if score not in SCORES:
             raise ToolkitError(f"CrossValidated: score {', '.join(SCORES)} was expected; got {score!r}.")
         if tolerance and score != "quality":
             raise ToolkitError("CrossValidated: a tolerance needs score='quality', whose standard error is known.")
+        if not 1 <= keep <= len(members) or (keep > 1 and tolerance):
+            raise ToolkitError(f"CrossValidated: keep from 1 to {len(members)}, or 1 with a tolerance; got {keep}.")
         self.members = tuple(members)
         self.score = score
         self.folds = folds
         self.tolerance = tolerance
+        self.keep = keep
         self.seed = seed
 
     chosen: Router
@@ -68,10 +82,11 @@ class CrossValidated(Router):
         named = {str(number): member for number, member in enumerate(self.members)}
         inner = cross_predict(train, named, self.folds, self.seed, costs=self.score == "aiq")
         self.scores_ = list(_SCORERS[self.score](inner).values())
-        best = int(np.argmax(self.scores_))
+        ranked = np.argsort(-np.array(self.scores_), kind="stable")
         if self.tolerance:
-            best = self._simplest(inner, best)
-        self.chosen = self.members[best].clone().fit(train)
+            ranked = [self._simplest(inner, int(ranked[0]))]
+        best = tuple(self.members[number].clone() for number in ranked[: self.keep])
+        self.chosen = (best[0] if len(best) == 1 else Ensemble(best)).fit(train)
 
     def _simplest(self, inner: Predictions, best: int) -> int:
         realised = [_realised(inner, str(number)) for number in range(best + 1)]
@@ -88,7 +103,8 @@ class CrossValidated(Router):
         persistence.save_router(self.chosen, folder / "chosen")
 
     def restore_parts(self, folder: Path) -> None:
-        self.chosen = persistence.load_router(folder / "chosen", {type(member) for member in self.members})
+        known = {type(member) for member in self.members}
+        self.chosen = persistence.load_router(folder / "chosen", known)
 
 
 def _realised(predictions: Predictions, name: str) -> np.ndarray:

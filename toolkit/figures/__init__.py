@@ -2,6 +2,7 @@
 
 from toolkit.figures.comparison import cost_curves, intervals, strong_call_curves
 from toolkit.figures.exploration import agreement, front, lengths, quality_by_domain
+from toolkit.figures.learning import learning_curves, quality_against_time
 from toolkit.figures.style import page_width, save, use_style
 
 __all__ = [
@@ -9,8 +10,10 @@ __all__ = [
     "cost_curves",
     "front",
     "intervals",
+    "learning_curves",
     "lengths",
     "page_width",
+    "quality_against_time",
     "quality_by_domain",
     "save",
     "strong_call_curves",

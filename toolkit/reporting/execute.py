@@ -86,7 +86,8 @@ def settings(source: Path) -> dict[str, Any]:
     """A notebook's own declaration in its metadata.
 
     ``runs`` (``per-dataset`` or ``once``), ``limit_s`` (seconds), ``front`` (slugs of the figures that the front page
-    shows) and ``alone`` (it times something, so nothing may run beside it).
+    shows), ``alone`` (it times something, so nothing may run beside it) and ``on_request`` (it takes long, so only
+    ``--only`` runs it).
 
     Raises:
         ToolkitError: ``runs`` is missing or has another value.
@@ -99,7 +100,7 @@ def settings(source: Path) -> dict[str, Any]:
             f"{source.name}: its metadata must say toolkit.runs = 'per-dataset' or 'once'; "
             f"found {declared.get('runs')!r}."
         )
-    return {"limit_s": DEFAULT_LIMIT_S, "front": [], "alone": False, **declared}
+    return {"limit_s": DEFAULT_LIMIT_S, "front": [], "alone": False, "on_request": False, **declared}
 
 
 class Workers:

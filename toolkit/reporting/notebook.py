@@ -43,9 +43,10 @@ class Notebook:
         (self.folder / "figures").mkdir(parents=True, exist_ok=True)
         figures.use_style()
 
-    def load(self) -> Outcomes:
-        """The data set of this execution, thinned to the profile's size."""
-        return datasets.load(self.dataset).sample(self.profile.max_prompts, self.seed)
+    def load(self, most: int = 0) -> Outcomes:
+        """The data set of this execution, thinned to the profile's size, or to ``most`` prompts where that is less."""
+        limit = min(self.profile.max_prompts, most) if most else self.profile.max_prompts
+        return datasets.load(self.dataset).sample(limit, self.seed)
 
     def measure(self, rows: pd.DataFrame, split: str = "", **params: object) -> None:
         """Keep measurements: system, metric, value, ci_low, ci_high, unit, n, note and ``metrics.DETAILS``.

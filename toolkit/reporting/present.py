@@ -124,7 +124,8 @@ def caption(outcomes: Outcomes, split: str = "", cost: bool = False, intervals: 
     if outcomes.synthetic:
         parts.append("SYNTHETIC outcomes")
     if split:
-        parts.append("upstream test part" if split == "test" else f"cross-fitted over {split.removeprefix('cv')} folds")
+        known = {"test": "upstream test part", "holdout": "held out, never fitted on"}
+        parts.append(known.get(split) or f"cross-fitted over {split.removeprefix('cv')} folds")
     if cost:
         parts.append(f"costs {outcomes.cost_source}")
     if intervals:

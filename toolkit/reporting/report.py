@@ -69,7 +69,8 @@ def make(
         out: folder of runs; default ``reports/`` of the checkout.
         tell: prints progress; called as ``print`` is.
         notebooks: folder of notebooks; default the project's own.
-        only: run only notebooks whose names start with one of these, such as ``01``; all where empty.
+        only: run only notebooks whose names start with one of these, such as ``01``; where empty, all but those that
+            run on request.
 
     Raises:
         ToolkitError: an unknown data set, option, device or profile; a table or file that is wrong.
@@ -134,6 +135,8 @@ def _plan(folder: Path, sources: dict[str, str], only: Sequence[str]) -> list[Pa
     parts, slugs = [], page.slugs(sources)
     for source in notebooks:
         declared = execute.settings(source)
+        if declared["on_request"] and not only:
+            continue
         once = declared["runs"] == "once"
         for label, name in list(sources.items())[: 1 if once else None]:
             where = source.stem if once else f"{source.stem}--{slugs[label]}"

@@ -1,0 +1,96 @@
+"""What labels buy and what training costs: routers fitted on fewer prompts, timed, with other encoders."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pandas as pd
+
+from toolkit import encoders
+from toolkit.evaluation.leaderboard import compare_pair
+from toolkit.evaluation.metrics import measured
+from toolkit.evaluation.protocol import Predictions, cross_predict
+from toolkit.outcomes import Outcomes
+from toolkit.routers import persistence
+from toolkit.routers.base import Router
+
+SIZES = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+
+
+class FewLabels(Router):
+    """A router that is given at most ``labels`` of the training prompts.
+
+    Args:
+        member: the router; cloned before it is fitted.
+        labels: prompts it may see.
+        seed: of the draw.
+    """
+
+    def __init__(self, member: Router, labels: int, seed: int = 0):
+        self.member = member
+        self.labels = labels
+        self.seed = seed
+
+    def _fit(self, train: Outcomes) -> None:
+        self._fitted = self.member.clone().fit(train.sample(self.labels, self.seed))
+
+    def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
+        return self._fitted.predict(texts)
+
+    def save_parts(self, folder: Path) -> None:
+        persistence.save_router(self._fitted, folder / "member")
+
+    def restore_parts(self, folder: Path) -> None:
+        self._fitted = persistence.load_router(folder / "member", {type(self.member)})
+
+
+def learning_curve(
+    marked: Outcomes, routers: Mapping[str, Router], sizes: Sequence[int] = SIZES, bootstraps: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """APGR of each router at each number of labels, all judged on the same test prompts.
+
+    Args:
+        marked: a pair with parts of its own (``protocol.holdout``).
+        sizes: labels; those near or above the training part's own size are left out, and that is added.
+
+    Returns:
+        The tidy rows of metric ``apgr`` with a column ``labels``.
+    """
+    at_hand = int((marked.prompts["split"] == "train").sum())
+    kept = [*(size for size in sizes if size < 0.7 * at_hand), at_hand]
+    few = {f"{name}@{size}": FewLabels(router, size, seed) for size in kept for name, router in routers.items()}
+    rows = compare_pair(cross_predict(marked, few, seed=seed), bootstraps, seed).measurements
+    rows = rows[rows["metric"] == "apgr"]
+    parts = rows["system"].str.rsplit("@", n=1, expand=True)
+    return rows.assign(system=parts[0], labels=parts[1].astype(int))
+
+
+def timings(predictions: Predictions, fitted_on: int) -> pd.DataFrame:
+    """Rows ``fit_s`` and ``predict_ms`` of every router that learns; one run, so without intervals.
+
+    Args:
+        fitted_on: prompts of the fitting part, for the note.
+    """
+    found = []
+    for name, (fit_s, predict_s) in predictions.seconds.items():
+        router = predictions.routers[name]
+        if not (router.trivial or router.uses_outcomes):
+            per_prompt = 1000 * predict_s / len(predictions.outcomes)
+            note = f"fitted on {fitted_on} prompts"
+            found.append(measured(name, "fit_s", np.array([fit_s]), note))
+            found.append(measured(name, "predict_ms", np.array([per_prompt]), note))
+    return pd.DataFrame(found)
+
+
+def encoding_times(texts: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+    """Rows ``encode_ms`` of encoders by name, on texts that are encoded anew, after a few that do not count."""
+    found = []
+    for name in names:
+        encoder = encoders.fresh(name)
+        encoder.encode(list(texts[:2]))
+        start = perf_counter()
+        encoder.encode(texts)
+        spent = 1000 * (perf_counter() - start) / len(texts)
+        found.append(measured(name, "encode_ms", np.array([spent]), f"{len(texts)} prompts"))
+    return pd.DataFrame(found)
