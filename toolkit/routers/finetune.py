@@ -45,8 +45,7 @@ def finetune(
         torch.manual_seed(options["seed"])
         network, tokenizer = load_classifier(options["checkpoint"], labels=len(train.names))
     tokenizer.model_max_length = options["max_tokens"]
-    key = hashlib.blake2b(repr((sorted(options.items()), train.sha256)).encode(), digest_size=16).hexdigest()
-    path = paths.cache_dir() / "training" / f"{key}.pt"
+    path = progress_path(train, options)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(f"{path}.lock", timeout=0)
     training = _Training(network, tokenizer, parts, options)
@@ -57,6 +56,12 @@ def finetune(
         except Timeout:  # somebody else trains the very same router and keeps the file
             history = training.run(None, save_every_s)
     return network.cpu().eval(), tokenizer, history
+
+
+def progress_path(train: Outcomes, options: Mapping[str, Any]) -> Path:
+    """Where the progress of this very training is kept."""
+    key = hashlib.blake2b(repr((sorted(options.items()), train.sha256)).encode(), digest_size=16).hexdigest()
+    return paths.cache_dir() / "training" / f"{key}.pt"
 
 
 def _can_split(train: Outcomes, options: Mapping[str, Any]) -> bool:

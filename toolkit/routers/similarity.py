@@ -69,15 +69,16 @@ class SimilarityWeighted(Router):
     def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
         if not texts:
             return np.empty((0, len(self.models_)))
+        vectors = encoders.get(self.encoder).encode(texts)
+        predicted = [self._rate(vectors[start : start + 256]) for start in range(0, len(texts), 256)]
+        return win_shares(np.concatenate(predicted))
+
+    def _rate(self, vectors: np.ndarray) -> np.ndarray:
+        """Ratings of the models for each prompt, float64 (n, m)."""
         count = int(self.tier_.max()) + 1
         if self._wins is None:  # the same arrays, so it is not saved
             shape = (len(self.vectors_), count * count)
             self._wins = csr_array((self.win_weights_, self.win_cells_, self.win_starts_), shape=shape)
-        vectors = encoders.get(self.encoder).encode(texts)
-        predicted = [self._rate(vectors[start : start + 256], count) for start in range(0, len(texts), 256)]
-        return win_shares(np.concatenate(predicted))
-
-    def _rate(self, vectors: np.ndarray, count: int) -> np.ndarray:
         cosine = vectors @ self.vectors_.T
         highest = cosine.max(axis=1, keepdims=True)
         scaled = np.divide(cosine, highest, out=np.zeros_like(cosine), where=highest > 0)  # nothing alike: all equal
