@@ -5,13 +5,14 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from tests.reporting.test_execute import write_notebook
-from toolkit import datasets, save_router
-from toolkit.routers import ROUTERS
+from toolkit import datasets, load_router, save_router
+from toolkit.routers import LEARNED, ROUTERS
 
 
 def _run(*arguments: str, **options: object) -> subprocess.CompletedProcess:
@@ -118,3 +119,19 @@ def test_the_readmes_own_router_answers_the_arena(tmp_path, synthetic, monkeypat
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out.json").read_text())[0]["prediction"] == "qwen-max"
     assert _run(*arguments, "--class", "absent:Nothing", cwd=tmp_path).returncode == 2
+
+
+def test_a_saved_router_routes_english_and_chinese_from_the_command_line(tmp_path, synthetic):
+    save_router(LEARNED["ridge"]().fit(synthetic.sample(300)), tmp_path / "router")
+    prompts = ["Prove that the square root of 2 is irrational.", "把这句话翻译成英文：今天天气很好。"]
+    done = _run("route", "--router", "router", "--json", *prompts, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    decisions = [json.loads(line) for line in done.stdout.splitlines()]
+    router = load_router(tmp_path / "router")
+    for prompt, decision in zip(prompts, decisions, strict=True):
+        assert decision == asdict(router.route(prompt))
+        assert set(decision["scores"]) == {"qwen-flash", "qwen-plus", "qwen-max"}
+    cheapest = _run("route", "--router", "router", "--weight", "inf", prompts[0], cwd=tmp_path)
+    assert cheapest.stdout.startswith("qwen-flash\n") and "per 1,000 calls" in cheapest.stdout
+    absent = _run("route", "--router", "nowhere", "text", cwd=tmp_path)
+    assert absent.returncode == 2 and "a saved router was expected" in absent.stderr
