@@ -26,7 +26,7 @@ class EloRating(Router):
 
 
 class SimilarityWeighted(Router):
-    """RouteLLM's similarity-weighted ranking (Ong et al. 2024, arXiv 2406.18665, section 4.1).
+    """RouteLLM's similarity-weighted ranking (Ong et al. 2024, arXiv 2406.18665, section 4.2).
 
     Models are grouped into tiers of similar global rating. For each prompt the Bradley-Terry ratings of the tiers are
     fitted anew, a training battle weighing gamma * 10^(c / max c) with c the cosine between the two prompts. Battles
