@@ -75,6 +75,8 @@ def bradley_terry(wins: np.ndarray, prior: float = 1e-3, steps: int = 50) -> np.
         float64 (..., t), natural log-odds with mean 0.
     """
     players = wins.shape[-1]
+    if players < 2:
+        return np.zeros(wins.shape[:-1])
     games = wins + np.swapaxes(wins, -1, -2)
     off = ~np.eye(players, dtype=bool)
     unit = games[..., off].mean(axis=-1)[..., None, None] * prior / 2 + 1e-12

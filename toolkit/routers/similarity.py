@@ -5,6 +5,7 @@ import pandas as pd
 from scipy.sparse import csr_array
 
 from toolkit import encoders
+from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
 from toolkit.routers.pairwise import Battles, battles, bradley_terry, win_shares
@@ -53,6 +54,10 @@ class SimilarityWeighted(Router):
 
     def _fit(self, train: Outcomes) -> None:
         fought = battles(train, seed=self.seed)
+        if not len(fought):
+            raise ToolkitError(
+                f"{train.name}: sw learns from two models on the same prompt; no prompt of this fitting part has two."
+            )
         ratings = _global_ratings(fought, len(train.names))
         tier = tiers_of(ratings, self.tiers)
         count = int(tier.max()) + 1
