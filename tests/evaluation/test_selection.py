@@ -71,6 +71,8 @@ def test_selection_never_sees_the_judged_prompts():
 def test_bad_options_are_told(options, message):
     with pytest.raises(ToolkitError, match=message):
         CrossValidated(MEMBERS, **options)
+    with pytest.raises(ToolkitError, match="compares two models; found 1"):
+        CrossValidated(MEMBERS, "apgr").fit(kinds().subset(models=["m0"]))
 
 
 def test_candidates_can_all_be_fitted(synthetic):

@@ -150,6 +150,8 @@ def test_a_decision_says_what_it_knows(name, parts, fitted):
     cheapest = router.route(prompt, weight=np.inf)
     assert 0 < cheapest.expected_cost_usd <= decision.expected_cost_usd
     assert decision.reason
+    with pytest.raises(ToolkitError, match="weight takes a number"):
+        router.route(prompt, weight=np.nan)
     free = Outcomes("free", train.prompts, train.models, train.quality)
     if name not in ("cheapest", "bert"):
         with pytest.raises(ToolkitError, match="fitted without"):

@@ -79,6 +79,11 @@ class CrossValidated(Router):
     chosen: Router
 
     def _fit(self, train: Outcomes) -> None:
+        if self.score == "apgr" and len(train.names) != 2:
+            raise ToolkitError(
+                f"{train.name}: score 'apgr' compares two models; found {len(train.names)}. Use Outcomes.pair, or "
+                f"score 'quality'."
+            )
         named = {str(number): member for number, member in enumerate(self.members)}
         inner = cross_predict(train, named, self.folds, self.seed, costs=self.score == "aiq")
         self.scores_ = list(_SCORERS[self.score](inner).values())

@@ -6,6 +6,8 @@ only name a model, without scores, expose ``choose`` and are drawn as points.
 
 import copy
 import inspect
+import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +52,7 @@ def as_text(prompt: Prompt) -> str:
         return "\n".join(turn["content"] for turn in prompt if turn["role"] == "user")
     except (TypeError, KeyError) as err:
         raise ToolkitError(
-            f"A prompt is a string or a list of messages with role and content; {type(prompt).__name__} was given."
+            f"A prompt is a string or a list of messages with role and content; {reprlib.repr(prompt)} was given."
         ) from err
 
 
@@ -154,10 +156,13 @@ class Router:
             weight: predicted quality given up per dollar; 0 takes the best, ``inf`` the cheapest (``policy.choose``).
 
         Raises:
-            ToolkitError: not fitted, no prompt, metadata needed, or a weight without known costs.
+            ToolkitError: not fitted, neither text nor messages, metadata needed, a weight that is no number, or one
+                without known costs.
         """
         if self.uses_metadata:
             raise ToolkitError(f"{type(self).__name__} reads the {self.sees} of a prompt, and route has only its text.")
+        if not isinstance(weight, int | float) or math.isnan(weight):
+            raise ToolkitError(f"weight takes a number, quality given up per dollar; {weight!r} was given.")
         prompt = as_text(prompt)
         scores = self.predict([prompt])[0] if self.has_scores else np.eye(len(self.models_))[self.choose([prompt])[0]]
         if weight and self.cost_table_ is None:
@@ -169,16 +174,17 @@ class Router:
             model=self.models_[column],
             scores={name: float(score) for name, score in zip(self.models_, scores, strict=True)},
             expected_cost_usd=None if cost is None else float(cost[column]),
-            reason=self._reason(scores, column, weight),
+            reason=self._reason(scores, column, weight, cost),
         )
 
-    def _reason(self, scores: np.ndarray, column: int, weight: float) -> str:
+    def _reason(self, scores: np.ndarray, column: int, weight: float, cost: np.ndarray | None) -> str:
         name = type(self).__name__
         if not self.has_scores:
             return f"the rule of {name}"
         others = np.delete(np.arange(len(scores)), column)
         rival = others[scores[others].argmax()] if others.size else column
-        against = f"predicted quality {scores[column]:.3f} against {scores[rival]:.3f} of {self.models_[rival]}"
+        mine, theirs = (f"{scores[one]:.3f}" + (f" for ${cost[one]:.2g}" if weight else "") for one in (column, rival))
+        against = f"predicted quality {mine} against {theirs} of {self.models_[rival]}"
         return f"{against} ({name}" + (f", {weight:g} of quality per dollar)" if weight else ")")
 
     def _checked(self, prompts: Sequence[Prompt], metadata: pd.DataFrame | None) -> tuple[list[str], Any]:

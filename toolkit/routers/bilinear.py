@@ -20,6 +20,19 @@ def train_bilinear(
         options: parameters of ``MatrixFactorization``.
     """
     import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the matrices are tiny: threads would only wait for each other, a hundredfold when busy
+    try:
+        return _train(vectors, quality, fought, options)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train(
+    vectors: np.ndarray, quality: np.ndarray, fought: Battles | None, options: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    import torch
     from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
     from torch.nn.functional import normalize
 

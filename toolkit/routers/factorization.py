@@ -107,7 +107,8 @@ class MatrixFactorization(Router):
             rows = np.flatnonzero(~np.isnan(quality))
             offset, label = np.zeros(len(rows)), quality[rows]
         if not len(rows):
-            raise ToolkitError(f"{outcomes.name}: nothing is known of {model!r} that could be learned from.")
+            wanted = "outcomes" if self.target == "outcomes" else "prompts on which it and a known model differ"
+            raise ToolkitError(f"{outcomes.name}: nothing is known of {model!r}: {wanted} were expected.")
         factor, bias = _fit_factor(factors[rows], offset, label, with_bias=self.target == "outcomes", seed=self.seed)
         self.models_factors_ = np.vstack([self.models_factors_, factor])
         self.bias_ = np.append(self.bias_, bias)
