@@ -60,3 +60,6 @@ def test_remembering_changes_nothing(texts, limit):
 def test_an_unknown_encoder_is_refused_with_what_there_is():
     with pytest.raises(ToolkitError, match="No encoder 'minlm'; there are lexical"):
         encoders.get("minlm")
+    for name in ("", "lexical+"):
+        with pytest.raises(ToolkitError, match="No encoder ''"):
+            encoders.get(name)

@@ -1,5 +1,9 @@
 """Choosing by cross-validation: what is chosen, and that test prompts play no part."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -10,8 +14,9 @@ from toolkit.evaluation.learning import FewLabels, learning_curve, timings
 from toolkit.evaluation.protocol import cross_predict, holdout
 from toolkit.evaluation.selection import CrossValidated, candidates
 from toolkit.outcomes import Outcomes
-from toolkit.routers.baselines import PromptLength, RandomScore
+from toolkit.routers.baselines import DomainMean, HindsightOracle, PromptLength, RandomScore, SingleModel
 from toolkit.routers.classical import KNearestNeighbours, RidgeRegression
+from toolkit.routers.ensemble import Ensemble
 
 MEMBERS = (RandomScore(), RidgeRegression(1.0, "lexical"), PromptLength())
 
@@ -33,8 +38,11 @@ def test_the_one_that_knows_is_chosen_and_fitted_on_everything(score, tmp_path):
     np.testing.assert_array_equal(
         router.predict(data.texts), RidgeRegression(1.0, "lexical").fit(data).predict(data.texts)
     )
-    loaded = load_router(save_router(router, tmp_path / score), known=[CrossValidated])
-    np.testing.assert_array_equal(loaded.predict(data.texts), router.predict(data.texts))
+    folder = save_router(router, tmp_path / score)
+    np.testing.assert_array_equal(load_router(folder).predict(data.texts), router.predict(data.texts))
+    asked = [sys.executable, "-m", "toolkit", "route", "--router", str(folder), "--json", data.texts[0]]
+    done = subprocess.run(asked, capture_output=True, text=True, check=True)  # in a process that has not seen the class
+    assert json.loads(done.stdout)["model"] == router.route(data.texts[0]).model
 
 
 def test_the_best_are_averaged_and_ties_go_to_the_simpler():
@@ -58,6 +66,20 @@ def test_selection_never_sees_the_judged_prompts():
     np.testing.assert_array_equal(
         cross_predict(marked, routers).quality["selected"], cross_predict(turned, routers).quality["selected"]
     )
+
+
+def test_parts_of_the_source_play_no_role_inside():
+    """Fitted on data with a test part, the choice is the one made without the column."""
+    data = kinds()
+    marked = holdout(data, 250)
+    assert CrossValidated(MEMBERS).fit(marked).scores_ == CrossValidated(MEMBERS).fit(data).scores_
+
+
+@pytest.mark.parametrize("wrong", [HindsightOracle(), DomainMean(), SingleModel()])
+def test_members_read_the_text_and_nothing_else(wrong):
+    for owner in (CrossValidated, Ensemble):
+        with pytest.raises(ToolkitError, match="members with scores from the text alone"):
+            owner((wrong, PromptLength()))
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,8 @@ def test_similarity_weighted_ratings_are_a_weighted_logistic_regression(syntheti
     weights = np.r_[weight * score, weight * (1 - score)]
     fitted = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10).fit(rows, label, sample_weight=weights)
     assert router.predict([text])[0, 1] == pytest.approx(expit(fitted.coef_[0, 0]), abs=1e-3)
+    sharper = SimilarityWeighted("lexical", gamma=1000.0).fit(pair).predict([text])[0, 1]
+    assert abs(sharper - router.predict([text])[0, 1]) > 1e-3
 
 
 def test_battles_within_a_tier_say_nothing_about_tiers():

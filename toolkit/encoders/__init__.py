@@ -102,7 +102,7 @@ def fresh(name: str) -> Encoder:
         return Joined([fresh(part) for part in parts])
     if name in ENCODERS:
         return ENCODERS[name]()
-    if "/" in name or Path(name).is_dir():
+    if "/" in name or _is_folder(name):
         return SentenceEncoder(name)
     raise ToolkitError(
         f"No encoder {name!r}; there are {', '.join(ENCODERS)}, these joined by + (minilm+surface), names of the hub "
@@ -121,4 +121,8 @@ def get(name: str) -> Encoder:
 
 def _parts(name: str) -> list[str]:
     """Names joined by +, or none; a folder's name may hold a + too."""
-    return [] if name in ENCODERS or Path(name).is_dir() or "+" not in name else name.split("+")
+    return [] if name in ENCODERS or _is_folder(name) or "+" not in name else name.split("+")
+
+
+def _is_folder(name: str) -> bool:
+    return bool(name) and Path(name).is_dir()  # an empty name would be the working folder

@@ -1,6 +1,7 @@
 """Which router, with which settings? Decided by cross-validation inside the training part, never by test prompts."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from toolkit.outcomes import Outcomes
 from toolkit.routers import EVERY_VIEW, persistence
 from toolkit.routers.base import Router
 from toolkit.routers.classical import ClusterMeans, KNearestNeighbours, RidgeRegression
-from toolkit.routers.ensemble import Ensemble
+from toolkit.routers.ensemble import Ensemble, readers_of_text
 
 SCORES = ("apgr", "quality", "aiq")
 
@@ -69,7 +70,7 @@ class CrossValidated(Router):
             raise ToolkitError("CrossValidated: a tolerance needs score='quality', whose standard error is known.")
         if not 1 <= keep <= len(members) or (keep > 1 and tolerance):
             raise ToolkitError(f"CrossValidated: keep from 1 to {len(members)}, or 1 with a tolerance; got {keep}.")
-        self.members = tuple(members)
+        self.members = readers_of_text(members, "CrossValidated")
         self.score = score
         self.folds = folds
         self.tolerance = tolerance
@@ -84,8 +85,10 @@ class CrossValidated(Router):
                 f"{train.name}: score 'apgr' compares two models; found {len(train.names)}. Use Outcomes.pair, or "
                 f"score 'quality'."
             )
+        # The source's own parts play no role here: all that is given is the training part.
+        unsplit = replace(train, prompts=train.prompts.assign(split=""))
         named = {str(number): member for number, member in enumerate(self.members)}
-        inner = cross_predict(train, named, self.folds, self.seed, costs=self.score == "aiq")
+        inner = cross_predict(unsplit, named, self.folds, self.seed, costs=self.score == "aiq")
         self.scores_ = list(_SCORERS[self.score](inner).values())
         ranked = np.argsort(-np.array(self.scores_), kind="stable")
         if self.tolerance:

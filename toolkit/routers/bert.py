@@ -51,7 +51,7 @@ class NetworkRouter(Router):
     def restore_parts(self, folder: Path) -> None:
         if not (folder / _FOLDER).is_dir():
             raise ToolkitError(f"{folder}: the saved router is damaged (the folder {_FOLDER} is missing).")
-        self._network, self._tokenizer = load_classifier(str(folder / _FOLDER))
+        self._network, self._tokenizer = load_classifier(str(folder / _FOLDER), saved=True)
 
 
 class BertRouter(NetworkRouter):
@@ -144,8 +144,11 @@ class PreferenceBert(NetworkRouter):
         return quality if self.strong_ == 1 else quality[:, ::-1]
 
 
-def load_classifier(name: str, labels: int | None = None) -> tuple[Any, Any]:
+def load_classifier(name: str, labels: int | None = None, saved: bool = False) -> tuple[Any, Any]:
     """Network and tokenizer of a checkpoint; with ``labels``, a fresh head of that size.
+
+    Args:
+        saved: a folder of ``save_router``: safetensors only, nothing is fetched, no code of the folder's is run.
 
     Raises:
         ToolkitError: no such checkpoint, or it cannot be fetched.
@@ -156,8 +159,9 @@ def load_classifier(name: str, labels: int | None = None) -> tuple[Any, Any]:
     try:
         with _quiet():  # that the head is fresh is what was asked for
             head = {} if labels is None else {"num_labels": labels, "problem_type": "multi_label_classification"}
+            head |= {"use_safetensors": True, "local_files_only": True, "trust_remote_code": False} if saved else {}
             network = AutoModelForSequenceClassification.from_pretrained(
-                source, ignore_mismatched_sizes=bool(head), **head
+                source, ignore_mismatched_sizes=labels is not None, **head
             )
             return network, AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError) as err:

@@ -1,5 +1,6 @@
 """Several routers as one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +23,7 @@ class Ensemble(Router):
     """
 
     def __init__(self, members: tuple[Router, ...]):
-        if not members:
-            raise ToolkitError("Ensemble: at least one member was expected; found none.")
-        for member in members:
-            if not member.has_scores or member.uses_metadata or member.uses_outcomes:
-                raise ToolkitError(
-                    f"Ensemble: members with scores from the text alone were expected; {member!r} has none."
-                )
-        self.members = tuple(members)
+        self.members = readers_of_text(members, "Ensemble")
 
     def _fit(self, train: Outcomes) -> None:
         self._fitted = [member.clone().fit(train) for member in self.members]
@@ -47,3 +41,17 @@ class Ensemble(Router):
         if any(member.models_ != self.models_ for member in found):
             raise ToolkitError(f"{folder}: the members know other models than the ensemble; save the router again.")
         self._fitted = found
+
+
+def readers_of_text(members: Sequence[Router], owner: str) -> tuple[Router, ...]:
+    """The members, all of which must have scores and read nothing but the text.
+
+    Raises:
+        ToolkitError: no members, or one without scores, with metadata or with outcomes.
+    """
+    if not members:
+        raise ToolkitError(f"{owner}: at least one member was expected; found none.")
+    for member in members:
+        if not member.has_scores or member.uses_metadata or member.uses_outcomes:
+            raise ToolkitError(f"{owner}: members with scores from the text alone were expected; {member!r} is none.")
+    return tuple(members)

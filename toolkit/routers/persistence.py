@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -23,6 +24,7 @@ from toolkit.routers.base import Router
 FORMAT = 1
 _LEARNED = re.compile(r"(?!models_$)[a-z][a-z0-9_]*_")
 _JSON, _ARRAYS = "router.json", "state.npz"
+_DEFINING = ("routers", "routers.published", "evaluation.selection", "evaluation.learning")
 
 
 def save_router(router: Router, path: str | Path) -> Path:
@@ -106,7 +108,8 @@ def _text(router: Router, name: str, value: Any) -> str:
 
 
 def _subclasses(cls: type[Router]) -> Iterable[type[Router]]:
-    import toolkit.routers  # noqa: F401 - defines them
+    for module in _DEFINING:  # by name, since some of them stand above this floor and import it
+        import_module(f"toolkit.{module}")
 
     for found in cls.__subclasses__():
         if found.__module__.startswith("toolkit."):

@@ -30,7 +30,7 @@ class SimilarityWeighted(Router):
     """RouteLLM's similarity-weighted ranking (Ong et al. 2024, arXiv 2406.18665, section 4.2).
 
     Models are grouped into tiers of similar global rating. For each prompt the Bradley-Terry ratings of the tiers are
-    fitted anew, a training battle weighing gamma * 10^(c / max c) with c the cosine between the two prompts. Battles
+    fitted anew, a training battle weighing gamma^(1 + c / max c) with c the cosine between the two prompts. Battles
     within a tier say nothing about tiers and count for none (the released code turns them into losses). Models of one
     tier differ by their global ratings.
 
@@ -39,7 +39,7 @@ class SimilarityWeighted(Router):
 
     Args:
         encoder: name of the encoder (see ``toolkit.encoders``).
-        gamma: weight of a battle at cosine 0, and base of the exponent.
+        gamma: weight of a battle at cosine 0, and how often more the nearest one weighs.
         tiers: groups of models, at most.
         seed: of the draw where there are more than 200,000 battles.
     """
@@ -87,7 +87,7 @@ class SimilarityWeighted(Router):
         cosine = vectors @ self.vectors_.T
         highest = cosine.max(axis=1, keepdims=True)
         scaled = np.divide(cosine, highest, out=np.zeros_like(cosine), where=highest > 0)  # nothing alike: all equal
-        weight = self.gamma * np.power(np.float32(10), scaled)
+        weight = np.power(np.float32(self.gamma), 1 + scaled)
         wins = (weight @ self._wins).reshape(len(vectors), count, count)
         return bradley_terry(wins.astype(float))[:, self.tier_] + self.offset_
 
