@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import psutil
 import pytest
@@ -76,8 +77,13 @@ def test_a_lost_parent_takes_its_worker_along(tmp_path):
 
 @pytest.mark.parametrize("wait_s", [0.0, 2.0])
 def test_an_interrupt_ends_at_once_and_says_how_to_go_on(tmp_path, wait_s):
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a test run in the background inherits deafness
     process = subprocess.Popen(
-        [sys.executable, *COMMAND, "--out", str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, *COMMAND, "--out", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heard,
     )
     _wait_for(lambda: any(tmp_path.glob("*/00_quickstart")), process)
     time.sleep(wait_s)

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from toolkit import hardware, paths
+from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.routers.bert import by_length, load_classifier
 
@@ -73,14 +74,10 @@ class _Training:
     """State of one training: network, optimizer and where it stands."""
 
     def __init__(self, network: Any, tokenizer: Any, parts: tuple[Outcomes, Outcomes], options: Mapping[str, Any]):
-        import torch
-
         self.network, self.tokenizer, self.options = network, tokenizer, options
         self.device = hardware.resolve_device(options["device"])
         network.to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=options["learning_rate"], weight_decay=options["weight_decay"]
-        )
+        self.optimizer = self._new_optimizer()
         self.train, self.validation = parts
         self.per_epoch = -(-len(self.train) // options["batch"])
         self.at = {"epoch": 0, "step": 0, "loss": 0.0, "waited": 0}
@@ -105,6 +102,12 @@ class _Training:
         if path:
             path.unlink(missing_ok=True)
         return self.history
+
+    def _new_optimizer(self) -> Any:
+        import torch
+
+        rate, decay = self.options["learning_rate"], self.options["weight_decay"]
+        return torch.optim.AdamW(self.network.parameters(), lr=rate, weight_decay=decay)
 
     def _steps(self) -> int:
         return self.at["epoch"] * self.per_epoch + self.at["step"]
@@ -165,8 +168,13 @@ class _Training:
                 np.arange(start, min(start + size, len(self.validation)))
                 for start in range(0, len(self.validation), size)
             ]
-            judged = float(
-                np.average([float(self._loss(self.validation, rows)) for rows in parts], weights=[*map(len, parts)])
+            losses = np.array([float(self._loss(self.validation, rows)) for rows in parts])
+        seen = np.array([np.isfinite(self.validation.quality[rows]).sum() for rows in parts])
+        judged = float(losses @ seen) / max(1, int(seen.sum()))
+        if not np.isfinite(judged):
+            raise ToolkitError(
+                f"fine-tuning: a finite validation loss was expected; found {judged} in epoch {self.at['epoch'] + 1}. "
+                f"Try a smaller learning_rate than {self.options['learning_rate']:g}."
             )
         row = {"epoch": self.at["epoch"] + 1, "training_loss": self.at["loss"], "validation_loss": judged}
         self.history.append(row)
@@ -196,12 +204,16 @@ class _Training:
 
         if path is None or not path.is_file():
             return
+        untouched = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
         try:
             state = torch.load(path, map_location=self.device, weights_only=True)  # tensors and plain values only
-            self.network.load_state_dict(state["network"])
+            found = state["best"], state["at"], state["history"]
             self.optimizer.load_state_dict(state["optimizer"])
+            self.network.load_state_dict(state["network"])
         except Exception as err:  # whatever is wrong with the file, training anew is right
             log.warning("%s: the kept progress cannot be used (%s); training starts anew.", path, err)
+            self.network.load_state_dict(untouched)
+            self.optimizer = self._new_optimizer()
             path.unlink()
             return
-        self.best, self.at, self.history = state["best"], state["at"], state["history"]
+        self.best, self.at, self.history = found
