@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import psutil
@@ -14,9 +14,10 @@ def line(name: str, value: float, low: float, high: float, bar: str) -> None:
 
     Args:
         low, high: a 95% interval, or the range over repeats; NaN where there is none.
-        bar: ``<=60``, ``>=0.5``, or ``0.578..0.588``.
+        bar: ``<=60``, ``>=0.5``, or ``0.578..0.588``; ``-`` where there is none and the figure stands for itself.
     """
-    print(f"{name} {value:.4g} {low:.4g} {high:.4g} {bar} {'ok' if _keeps(value, bar) else 'short'}", flush=True)
+    verdict = "measured" if bar == "-" else "ok" if _keeps(value, bar) else "short"
+    print(f"{name} {value:.4g} {low:.4g} {high:.4g} {bar} {verdict}", flush=True)
 
 
 def _keeps(value: float, bar: str) -> bool:
@@ -48,14 +49,15 @@ def spread(name: str, values: np.ndarray, bar: str) -> None:
     line(name, float(np.median(values)), float(values.min()), float(values.max()), bar)
 
 
-def run(command: Sequence[str]) -> tuple[float, float]:
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> tuple[float, float]:
     """Run a command to its end: (wall seconds, peak GB of resident memory over its whole family of processes).
 
     Raises:
         RuntimeError: it failed.
     """
     start, peak = time.perf_counter(), 0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    kept = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, env=environment, **kept) as process:
         family = psutil.Process(process.pid)
         while process.poll() is None:
             peak = max(peak, _resident(family))

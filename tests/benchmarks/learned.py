@@ -52,12 +52,7 @@ def measure_notebook(name: str, bar: str, environment: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "toolkit", "report", "--only", "03", "--dataset", name, "--out", folder]
         environment = environment | {"TOOLKIT_CACHE": str(Path(folder) / "cache")}
-        command = [
-            "env",
-            *(f"{key}={value}" for key, value in environment.items() if key.startswith("TOOLKIT")),
-            *command,
-        ]
-        seconds, _ = harness.run(command)
+        seconds, _ = harness.run(command, environment)
     harness.line(f"notebook_03_{name.replace('/', '_')}_s", seconds, np.nan, np.nan, bar)
 
 

@@ -14,7 +14,7 @@ from toolkit.evaluation.metrics import METRICS
 from toolkit.evaluation.protocol import Predictions, cross_predict
 from toolkit.routers import ROUTERS, baselines
 from toolkit.routers.base import Router
-from toolkit.routers.classical import KNearestNeighbours
+from toolkit.routers.local import KNearestNeighbours
 
 
 def _value(rows: pd.DataFrame, system: str, metric: str) -> pd.Series:

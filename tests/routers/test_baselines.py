@@ -14,7 +14,7 @@ from toolkit.routers.baselines import (
     SingleModel,
     TokenLengthRule,
 )
-from toolkit.routers.classical import KNearestNeighbours
+from toolkit.routers.local import KNearestNeighbours
 
 COST = np.array([[1.0, 5.0, 2.0]] * 3)
 POOL = make_outcomes([[0, 1, 1], [0, 1, 0], [0, 0, 0]], COST, domain=["a", "a", "b"])

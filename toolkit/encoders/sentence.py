@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from toolkit.encoders.text import readable
 from toolkit.errors import ToolkitError
 
 
@@ -41,6 +42,5 @@ class SentenceEncoder:
         """Texts to float32 (n, dimension), rows of unit length."""
         if not len(texts):
             return np.empty((0, self.dimension), dtype=np.float32)
-        readable = [text.encode("utf-8", "replace").decode() for text in texts]
-        vectors = self._model.encode(readable, normalize_embeddings=True, show_progress_bar=False)
+        vectors = self._model.encode(list(map(readable, texts)), normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32)

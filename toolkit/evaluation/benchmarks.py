@@ -32,14 +32,10 @@ def rows(outcomes: Outcomes, systems: Mapping[str, System], counts: np.ndarray, 
 
 def _aiq(outcomes: Outcomes, systems: Mapping[str, System], counts: np.ndarray, seed: int) -> list[dict]:
     """AIQ of every curve and of the zero router, and the paired difference."""
-    highest = max([outcomes.cost_usd.mean(axis=0).max(), *(system.cost[0].max() for system in systems.values())])
+    operated, highest = hull_points(outcomes, systems)
     if int(outcomes.groups.max()) < 1 or not highest > 0:
         return []
-    curves = {ZERO_ROUTER: (outcomes.cost_usd.T, outcomes.quality.T)}
-    for name, system in systems.items():
-        if system.is_curve:
-            choices = system.choices[:POINTS:_AIQ_STEP]
-            curves[name] = tuple(outcomes.realised(matrix, choices) for matrix in (outcomes.cost_usd, outcomes.quality))
+    curves = {ZERO_ROUTER: (outcomes.cost_usd.T, outcomes.quality.T), **operated}
     samples = frontier.judged_aiq(curves, counts, outcomes.groups, highest, seed=seed)
     zero = samples.pop(ZERO_ROUTER)
     found = [measured(ZERO_ROUTER, "aiq", zero, sees="nothing")]
@@ -47,6 +43,19 @@ def _aiq(outcomes: Outcomes, systems: Mapping[str, System], counts: np.ndarray, 
         found.append(measured(name, "aiq", values))
         found.append(measured(name, "aiq_over_zero", values - zero, opponent=ZERO_ROUTER))
     return found
+
+
+def hull_points(
+    outcomes: Outcomes, systems: Mapping[str, System]
+) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], float]:
+    """What ``frontier.judged_aiq`` takes: cost and quality (K, n) of each curve, and the highest mean cost of all."""
+    highest = max([outcomes.cost_usd.mean(axis=0).max(), *(system.cost[0].max() for system in systems.values())])
+    operated = {}
+    for name, system in systems.items():
+        if system.is_curve:
+            choices = system.choices[:POINTS:_AIQ_STEP]
+            operated[name] = tuple(outcomes.realised(part, choices) for part in (outcomes.cost_usd, outcomes.quality))
+    return operated, float(highest)
 
 
 def _gains(outcomes: Outcomes, systems: Mapping[str, System], counts: np.ndarray) -> list[dict]:

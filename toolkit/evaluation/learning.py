@@ -1,7 +1,6 @@
 """What labels buy and what training costs: routers fitted on fewer prompts, timed, with other encoders."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -12,7 +11,6 @@ from toolkit.evaluation.leaderboard import compare_pair
 from toolkit.evaluation.metrics import measured
 from toolkit.evaluation.protocol import Predictions, cross_predict
 from toolkit.outcomes import Outcomes
-from toolkit.routers import persistence
 from toolkit.routers.base import Router
 
 SIZES = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)
@@ -38,11 +36,8 @@ class FewLabels(Router):
     def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
         return self._fitted.predict(texts)
 
-    def save_parts(self, folder: Path) -> None:
-        persistence.save_router(self._fitted, folder / "member")
-
-    def restore_parts(self, folder: Path) -> None:
-        self._fitted = persistence.load_router(folder / "member", {type(self.member)})
+    def kept(self) -> Router:
+        return self._fitted.kept()
 
 
 def learning_curve(

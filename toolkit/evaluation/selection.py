@@ -2,27 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from toolkit.errors import ToolkitError
-from toolkit.evaluation import curves, frontier
+from toolkit.evaluation import benchmarks, curves, frontier
 from toolkit.evaluation.protocol import Predictions, cross_predict
-from toolkit.evaluation.systems import DECILES, POINTS, operate
+from toolkit.evaluation.systems import DECILES, operate
 from toolkit.outcomes import Outcomes
-from toolkit.routers import EVERY_VIEW, persistence
+from toolkit.routers import EVERY_VIEW
 from toolkit.routers.base import Router
-from toolkit.routers.classical import ClusterMeans, KNearestNeighbours, RidgeRegression
+from toolkit.routers.classical import RidgeRegression
 from toolkit.routers.ensemble import Ensemble, readers_of_text
+from toolkit.routers.local import ClusterMeans, KNearestNeighbours
 
 SCORES = ("apgr", "quality", "aiq")
 
 
 def candidates(encoder: str = EVERY_VIEW) -> tuple[Router, ...]:
     """What is worth trying on any data, from coarse means to local ones: few, since the best of many is luck."""
-    coarse = ClusterMeans((4, 5, 6, 8, 10, 15), encoder)
+    coarse = ClusterMeans(encoder=encoder)
     fine = ClusterMeans((8, 12, 20, 30), encoder)
     linear = RidgeRegression(30.0, encoder)
     near = tuple(KNearestNeighbours(count, encoder) for count in (40, 80, 160))
@@ -107,12 +107,8 @@ class CrossValidated(Router):
     def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
         return self.chosen.predict(texts)
 
-    def save_parts(self, folder: Path) -> None:
-        persistence.save_router(self.chosen, folder / "chosen")
-
-    def restore_parts(self, folder: Path) -> None:
-        known = {type(member) for member in self.members}
-        self.chosen = persistence.load_router(folder / "chosen", known)
+    def kept(self) -> Router:
+        return self.chosen.kept()
 
 
 def _realised(predictions: Predictions, name: str) -> np.ndarray:
@@ -140,13 +136,7 @@ def _aiq(predictions: Predictions) -> Mapping[str, float]:
     outcomes = predictions.outcomes
     counts = np.ones((1, len(outcomes)), dtype=np.uint16)
     systems = operate(predictions, predictions.expected_cost, counts)
-    operated = {
-        name: tuple(
-            outcomes.realised(matrix, system.choices[:POINTS:5]) for matrix in (outcomes.cost_usd, outcomes.quality)
-        )
-        for name, system in systems.items()
-    }
-    highest = float(max(outcomes.cost_usd.mean(axis=0).max(), *(system.cost[0].max() for system in systems.values())))
+    operated, highest = benchmarks.hull_points(outcomes, systems)
     return {
         name: float(area[0]) for name, area in frontier.judged_aiq(operated, counts, outcomes.groups, highest).items()
     }

@@ -15,17 +15,11 @@ from toolkit.routers.baselines import (
     TokenLengthRule,
 )
 from toolkit.routers.bert import BertRouter
-from toolkit.routers.classical import (
-    ClusterMeans,
-    GradientBoosting,
-    KNearestNeighbours,
-    LogisticRegression,
-    MultilayerPerceptron,
-    RidgeRegression,
-)
+from toolkit.routers.classical import GradientBoosting, LogisticRegression, MultilayerPerceptron, RidgeRegression
 from toolkit.routers.ensemble import Ensemble
 from toolkit.routers.factorization import MatrixFactorization
 from toolkit.routers.forest import PairwiseForest
+from toolkit.routers.local import ClusterMeans, KNearestNeighbours
 from toolkit.routers.similarity import EloRating, SimilarityWeighted
 
 __all__ = ["BASELINES", "LEARNED", "ROUTERS", "Router", "baselines"]

@@ -198,6 +198,10 @@ class Router:
 
     # -- what a saved router is made of (see routers/persistence.py) ----------------------------------------------
 
+    def kept(self) -> "Router":
+        """The fitted router that is saved: itself, or the one inside, where this one only chose or fed it."""
+        return self
+
     def save_parts(self, folder: Path) -> None:
         """Write what is too large or too nested for ``state`` into the router's folder."""
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from toolkit import hardware
 from toolkit.encoders import minilm
+from toolkit.encoders.text import readable
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
@@ -189,8 +190,7 @@ def _quiet() -> Iterator[None]:
 
 def by_length(tokenizer: Any, texts: Sequence[str], max_tokens: int, batch: int) -> Iterator[tuple[np.ndarray, Any]]:
     """(rows, padded inputs) of texts of like length, so that little is padded."""
-    readable = [text.encode("utf-8", "replace").decode() for text in texts]
-    tokens = tokenizer(readable, truncation=True, max_length=max_tokens)
+    tokens = tokenizer(list(map(readable, texts)), truncation=True, max_length=max_tokens)
     order = np.argsort([len(ids) for ids in tokens["input_ids"]], kind="stable")
     for start in range(0, len(order), batch):
         rows = order[start : start + batch]

@@ -1,7 +1,7 @@
 """Routers on top of an encoder and scikit-learn. What is learned is kept as arrays, so nothing is ever unpickled."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,6 @@ from toolkit import encoders
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
 from toolkit.routers.trees import Trees
-
-if TYPE_CHECKING:  # scikit-learn takes a second to import, so only a router that needs it does
-    from sklearn.neighbors import NearestNeighbors
 
 
 class EmbeddingRouter(Router):
@@ -35,93 +32,6 @@ class EmbeddingRouter(Router):
     def _score(self, vectors: np.ndarray) -> np.ndarray:
         """Predicted quality (n, m) of n >= 1 vectors."""
         raise NotImplementedError
-
-
-class KNearestNeighbours(EmbeddingRouter):
-    """Quality of each model averaged over the nearest training prompts, weighted by cosine similarity.
-
-    The mandatory learned baseline: LLMRouterBench and "The Routing Plateau" (arXiv 2606.07587) find most published
-    routers within its range.
-
-    Args:
-        neighbours: how many training prompts are averaged (all, where there are fewer).
-        encoder: name of the encoder (see ``toolkit.encoders``).
-    """
-
-    def __init__(self, neighbours: int = 40, encoder: str = "minilm"):
-        self.neighbours = neighbours
-        self.encoder = encoder
-
-    _index: "NearestNeighbors | None" = None
-
-    def _learn(self, vectors: np.ndarray, quality: np.ndarray) -> None:
-        observed = ~np.isnan(quality)
-        self.quality_ = np.where(observed, quality, 0).astype(np.float32)
-        self.observed_ = observed.astype(np.float32)
-        self.overall_ = np.nanmean(quality, axis=0)
-        self.vectors_ = vectors
-        self._index = None
-
-    def _score(self, vectors: np.ndarray) -> np.ndarray:
-        if self._index is None:  # derived from the vectors, so it is not saved
-            from sklearn.neighbors import NearestNeighbors
-
-            count = min(self.neighbours, len(self.vectors_))
-            self._index = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute").fit(self.vectors_)
-        distance, nearest = self._index.kneighbors(vectors)
-        weight = np.clip(1 - distance, 1e-6, None)[:, :, None]
-        total = (weight * self.quality_[nearest]).sum(axis=1)
-        mass = (weight * self.observed_[nearest]).sum(axis=1)
-        # One neighbour's worth of the overall mean keeps a thin or unobserved neighbourhood from shouting.
-        prior = weight.mean(axis=1)
-        return (total + prior * self.overall_) / (mass + prior)
-
-
-class ClusterMeans(EmbeddingRouter):
-    """Mean quality of a prompt's cluster, averaged over several clusterings from coarse to fine.
-
-    With few labels per model a neighbourhood is noise and a cluster is not: the coarse levels find the kind of task,
-    the fine ones say a little more.
-
-    Args:
-        clusters: number of clusters of each k-means.
-        encoder: name of the encoder (see ``toolkit.encoders``).
-        shrinkage: prompts' worth of weight on the overall mean.
-        seed: of k-means.
-    """
-
-    def __init__(
-        self,
-        clusters: tuple[int, ...] = (4, 5, 6, 8, 10, 15),
-        encoder: str = "minilm",
-        shrinkage: float = 5.0,
-        seed: int = 0,
-    ):
-        self.clusters = clusters
-        self.encoder = encoder
-        self.shrinkage = shrinkage
-        self.seed = seed
-
-    def _learn(self, vectors: np.ndarray, quality: np.ndarray) -> None:
-        from sklearn.cluster import KMeans
-
-        observed = ~np.isnan(quality)
-        filled, overall = np.where(observed, quality, 0), np.nanmean(quality, axis=0)
-        centres, means = [], []
-        self.sizes_ = sorted({min(size, len(vectors)) for size in self.clusters})
-        for size in self.sizes_:
-            found = KMeans(size, n_init=1, random_state=self.seed).fit(vectors)
-            member = np.eye(size)[found.labels_].T
-            total = member @ filled + self.shrinkage * overall
-            means.append(total / (member @ observed + self.shrinkage))
-            centres.append(found.cluster_centers_)
-        self.centres_, self.means_ = np.concatenate(centres), np.concatenate(means)
-
-    def _score(self, vectors: np.ndarray) -> np.ndarray:
-        near = vectors @ self.centres_.T - (self.centres_**2).sum(axis=1) / 2  # largest where the distance is least
-        starts = np.cumsum([0, *self.sizes_])
-        nearest = [start + near[:, start : start + size].argmax(axis=1) for start, size in zip(starts, self.sizes_)]  # noqa: B905
-        return np.mean([self.means_[index] for index in nearest], axis=0)
 
 
 class RidgeRegression(EmbeddingRouter):
@@ -216,10 +126,7 @@ class MultilayerPerceptron(EmbeddingRouter):
                 early_stopping=len(rows) >= 50,
             ).fit(vectors[rows].astype(float), goal.ravel() if goal.shape[1] == 1 else goal)
             learned.append((columns, net))
-        first = [
-            np.concatenate([part[0], part[1][None]]) for part in ((n.coefs_[0], n.intercepts_[0]) for _, n in learned)
-        ]
-        self.hidden_ = np.concatenate(first, axis=1)
+        self.hidden_ = np.hstack([np.vstack([net.coefs_[0], net.intercepts_[0]]) for _, net in learned])
         self.output_ = np.zeros((self.hidden_.shape[1], quality.shape[1]))
         self.intercept_ = np.empty(quality.shape[1])
         for number, (columns, net) in enumerate(learned):

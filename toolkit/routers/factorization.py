@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from toolkit import encoders
+from toolkit import encoders, policy
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
@@ -116,7 +116,7 @@ class MatrixFactorization(Router):
         if self.cost_table_ is not None:
             alone = outcomes.subset(models=[model])
             known = alone.cost_source != "none" and np.isfinite(alone.cost_usd).any()
-            self.cost_table_ = np.hstack([self.cost_table_, _costs_of(alone)]) if known else None
+            self.cost_table_ = np.hstack([self.cost_table_, policy.ExpectedCost().fit(alone).table]) if known else None
         return self
 
     def _decided_against_known(
@@ -139,12 +139,6 @@ class MatrixFactorization(Router):
 
 def _unit(factors: np.ndarray) -> np.ndarray:
     return factors / np.maximum(np.linalg.norm(factors, axis=1, keepdims=True), 1e-12)
-
-
-def _costs_of(outcomes: Outcomes) -> np.ndarray:
-    from toolkit.policy import ExpectedCost
-
-    return ExpectedCost().fit(outcomes).table
 
 
 def _fit_factor(

@@ -10,7 +10,6 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -24,7 +23,6 @@ from toolkit.routers.base import Router
 FORMAT = 1
 _LEARNED = re.compile(r"(?!models_$)[a-z][a-z0-9_]*_")
 _JSON, _ARRAYS = "router.json", "state.npz"
-_DEFINING = ("routers", "routers.published", "evaluation.selection", "evaluation.learning")
 
 
 def save_router(router: Router, path: str | Path) -> Path:
@@ -37,6 +35,7 @@ def save_router(router: Router, path: str | Path) -> Path:
     target = Path(path)
     if not hasattr(router, "models_"):
         raise ToolkitError(f"{type(router).__name__} is not fitted; fit it before it is saved.")
+    router = router.kept()
     if target.exists():
         raise ToolkitError(f"{target}: a new folder was expected; this one exists. Name another, or remove it first.")
     state = router.state()
@@ -108,8 +107,7 @@ def _text(router: Router, name: str, value: Any) -> str:
 
 
 def _subclasses(cls: type[Router]) -> Iterable[type[Router]]:
-    for module in _DEFINING:  # by name, since some of them stand above this floor and import it
-        import_module(f"toolkit.{module}")
+    import toolkit.routers.published  # noqa: F401 - with the package itself, defines them all
 
     for found in cls.__subclasses__():
         if found.__module__.startswith("toolkit."):
