@@ -200,20 +200,20 @@ METRICS: dict[str, Metric] = {
         "reached. It is judged on drawn outcomes as all are, so luck can lift a router a hair above it.",
     ),
     "fit_s": Metric(
-        "training",
+        "training, s",
         "s",
         False,
         "Seconds to fit on the labels, embeddings of the prompts at hand, on the machine that the manifest names.",
     ),
     "predict_ms": Metric(
-        "prediction",
+        "prediction, ms",
         "ms",
         False,
         "Milliseconds per prompt to predict a batch, embeddings at hand; bert, which embeds by itself, pays for it "
         "here, the others pay the encoder's time besides.",
     ),
     "encode_ms": Metric(
-        "encoding", "ms", False, "Milliseconds per prompt to embed a batch of prompts that no cache knows."
+        "encoding, ms", "ms", False, "Milliseconds per prompt to embed a batch of prompts that no cache knows."
     ),
     "prompts": Metric("prompts", "count", None, "Prompts in the data set."),
     "duplicate_prompts": Metric("repeated prompts", "count", None, "Prompts that repeat an earlier one."),

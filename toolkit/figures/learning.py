@@ -1,5 +1,6 @@
 """Figures of training: what labels buy, and what quality costs in time."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
@@ -21,8 +22,8 @@ def learning_curves(rows: pd.DataFrame, title: str, ylabel: str, note: str = "",
         axes.fill_between(part["labels"], part["ci_low"], part["ci_high"], color=shade[name], alpha=0.05, lw=0)
     if line is not None:
         axes.axhline(line, color=FAINT, lw=1.2, ls=(0, (1, 2)))
-        axes.annotate("best without labels", (0, line), xycoords=("axes fraction", "data"), xytext=(4, 6),
-                      textcoords="offset points", **small())  # fmt: skip
+        axes.annotate("best without labels", (1, line), xycoords=("axes fraction", "data"), xytext=(-2, -9),
+                      textcoords="offset points", ha="right", **small())  # fmt: skip
     axes.set(xlabel="Labelled prompts", ylabel=ylabel, xscale="log")
     axes.set_xticks(sorted(rows["labels"].unique()))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -38,10 +39,17 @@ def quality_against_time(rows: pd.DataFrame, title: str, xlabel: str, ylabel: st
     """
     figure, axes = canvas(title, note)
     shade = colours(rows["system"])
-    for row in rows.itertuples():
+    ordered = rows.sort_values("time")
+    slowest, span = ordered["time"].max(), np.ptp(ordered["value"]) or 1.0
+    before = None
+    for row in ordered.itertuples():
+        # Names stand on the right of their points; one that would cover its neighbour's goes below, the last one left.
+        close = before and row.time < 2 * before.time and abs(row.value - before.value) < 0.05 * span
+        side = {"xytext": (-8, 0), "ha": "right"} if row.time == slowest else {"xytext": (7, -9 if close else 0)}
+        before = row
         axes.vlines(row.time, row.ci_low, row.ci_high, color=shade[row.system], lw=1, alpha=0.6)
         axes.plot(row.time, row.value, "o", color=shade[row.system], ms=7, mec="white", mew=1)
-        axes.annotate(row.system, (row.time, row.value), xytext=(7, 0), **beside(), fontsize=8, color=INK)
+        axes.annotate(row.system, (row.time, row.value), **side, **beside(), fontsize=8, color=INK)
     axes.set(xlabel=xlabel, ylabel=ylabel, xscale="log")
     if rows["time"].max() > 1000 * rows["time"].min():  # three ticks a decade would run into each other
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
