@@ -7,3 +7,8 @@ class ToolkitError(Exception):
     The message is one sentence or two: what was expected, what was found, what to do. The command line prints it
     without a traceback and exits with status 2.
     """
+
+
+def first_line(err: Exception) -> str:
+    """The first line of another library's message, or its kind where it has none."""
+    return (str(err).splitlines() or [type(err).__name__])[0]

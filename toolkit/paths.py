@@ -1,6 +1,9 @@
 """Where things are: anchored on the package, so that a kernel's working folder never matters."""
 
 import os
+import tempfile
+import warnings
+from functools import cache
 from pathlib import Path
 
 import platformdirs
@@ -35,6 +38,29 @@ def cache_dir() -> Path:
     """Where downloaded files are kept; ``TOOLKIT_CACHE`` overrides the platform's cache folder."""
     chosen = os.environ.get("TOOLKIT_CACHE")
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("llm-routing-toolkit"))
+
+
+def writable_cache(name: str) -> Path:
+    """A folder in ``cache_dir`` that files can be made in; where there can be none, one that ends with the process."""
+    folder = cache_dir() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as err:
+        passing = Path(_passing().name) / name
+        passing.mkdir(exist_ok=True)
+        warnings.warn(
+            f"{folder} cannot be written ({err.strerror}); {passing} is used until this process ends. Set "
+            f"TOOLKIT_CACHE to a folder that can.",
+            stacklevel=3,
+        )
+        return passing
+
+
+@cache
+def _passing() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="toolkit-cache-")  # removed when the interpreter ends
 
 
 def mirror_dir() -> Path | None:

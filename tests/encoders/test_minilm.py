@@ -1,5 +1,8 @@
 """The packaged encoder is the published one, whichever way it is run."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -53,6 +56,18 @@ def test_other_weights_are_refused(monkeypatch):
         MiniLM().encode(["x"])
     with pytest.raises(ToolkitError, match="precision fp32 or int8 was expected; got 'int4'"):
         MiniLM("int4")
+
+
+def test_what_decides_a_vector_decides_its_identity(tmp_path):
+    """The same weights under another pooling or prompt make other vectors, which are kept apart."""
+    shutil.copytree(minilm.checkpoint(), tmp_path / "cls")
+    pooling = tmp_path / "cls" / "1_Pooling" / "config.json"
+    assert "pooling_mode_mean_tokens" in pooling.read_text() or "pooling_mode" in pooling.read_text()
+    pooling.write_text(json.dumps({"word_embedding_dimension": 384, "pooling_mode_cls_token": True}))
+    mean, cls = SentenceEncoder(str(minilm.checkpoint())), SentenceEncoder(str(tmp_path / "cls"))
+    assert not np.allclose(mean.encode(TEXTS), cls.encode(TEXTS), atol=1e-3)
+    assert mean.identity != cls.identity
+    assert mean.identity == SentenceEncoder(str(minilm.checkpoint())).identity
 
 
 def test_a_hub_name_that_cannot_be_had_is_told(monkeypatch):

@@ -56,6 +56,13 @@ def test_the_best_are_averaged_and_ties_go_to_the_simpler():
     np.testing.assert_array_equal(backwards.predict(data.texts), other)
 
 
+def test_a_draw_in_which_the_weak_model_leads_is_ranked_all_the_same():
+    data = kinds()
+    turned = data.subset(models=["m1", "m0"])
+    assert np.diff(turned.mean_quality())[0] < 0
+    assert np.argmax(CrossValidated(MEMBERS, "apgr").fit(turned).scores_) == 1
+
+
 def test_selection_never_sees_the_judged_prompts():
     """With outcomes of the judged part turned round, the same router is chosen and says the same."""
     marked = holdout(kinds(), 150)

@@ -46,6 +46,26 @@ def test_what_is_no_such_classifier_is_told(tmp_path, monkeypatch):
         PreferenceBert(str(tmp_path)).fit(PAIR)
     with pytest.raises(ToolkitError, match="nowhere/at-all: a transformers checkpoint"):
         BertRouter("nowhere/at-all").fit(PAIR)
+    for tokens in (2, 1024):
+        with pytest.raises(
+            ToolkitError, match=f"max_tokens from 3 to 512 was expected of this checkpoint; got {tokens}"
+        ):
+            BertRouter(str(tiny_bert()), max_tokens=tokens).fit(PAIR)
+
+
+def test_a_cut_network_is_told(tmp_path):
+    folder = save_router(PreferenceBert(str(save_tiny(tmp_path))).fit(PAIR), tmp_path / "router")
+    weights = folder / "network" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ToolkitError, match="could not be loaded"):
+        load_router(folder)
+
+
+def test_without_a_folder_for_progress_training_still_ends(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TOOLKIT_CACHE", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="cannot be written"):
+        BertRouter(str(tiny_bert()), max_tokens=8, epochs=1).fit(PAIR)
 
 
 def test_fine_tuning_learns_and_stops_early():
@@ -100,10 +120,14 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(tmp_path):
 
 
 def test_damaged_progress_is_left_aside(tmp_path, monkeypatch, caplog):
+    import torch
+
     monkeypatch.setenv("TOOLKIT_CACHE", str(tmp_path))
     router, data = BertRouter(str(tiny_bert()), max_tokens=8, epochs=1), make_outcomes(np.eye(2)[[0, 1] * 20])
+    torch.manual_seed(router.seed)
+    start, _ = load_classifier(router.checkpoint, labels=2)
     expected = router.fit(data).predict(["x"])
-    path = progress_path(data, router.params)
+    path = progress_path(data, router.params, start)
     path.write_bytes(b"cut short")
     np.testing.assert_array_equal(router.clone().fit(data).predict(["x"]), expected)
     assert "training starts anew" in caplog.text and not path.exists()

@@ -10,8 +10,10 @@ import pytest
 from tests.conftest import make_router
 from toolkit import load_router, save_router
 from toolkit.errors import ToolkitError
+from toolkit.evaluation.selection import CrossValidated
 from toolkit.routers import ROUTERS
 from toolkit.routers.base import Router
+from toolkit.routers.ensemble import Ensemble
 
 NAMES = [name for name in ROUTERS if not ROUTERS[name]().uses_outcomes]
 
@@ -82,6 +84,10 @@ def test_own_classes_are_named_by_the_caller(fitted, tmp_path):
         load_router(tmp_path / "mine")
     loaded = load_router(tmp_path / "mine", known=[Mine])
     np.testing.assert_array_equal(loaded.predict(["x"]), router.predict(["x"]))
+    nested = Ensemble((Mine(), Ensemble((Mine(0.1), CrossValidated((Mine(0.2), Mine(0.3))))))).fit(fitted[1])
+    save_router(nested, tmp_path / "nested")
+    loaded = load_router(tmp_path / "nested", known=[Mine])
+    np.testing.assert_array_equal(loaded.predict(["x"]), nested.predict(["x"]))
 
 
 def test_damage_is_told(fitted, tmp_path):
@@ -98,6 +104,10 @@ def test_damage_is_told(fitted, tmp_path):
     with pytest.raises(ToolkitError, match="damaged"):
         load_router(tmp_path / "knn")
     np.savez(array, allow_pickle=False)
+    save_router(fitted[0]["rorf"], tmp_path / "rorf")
+    (tmp_path / "rorf" / "state.npz").write_bytes(array.read_bytes())
+    with pytest.raises(ToolkitError, match="damaged"):
+        load_router(tmp_path / "rorf")
     spec.write_text(json.dumps(content | {"format": 9}))
     with pytest.raises(ToolkitError, match="format 1 was expected; found 9"):
         load_router(tmp_path / "knn")

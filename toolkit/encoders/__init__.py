@@ -79,13 +79,18 @@ class Remembering:
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """As the encoder's own; texts seen before are not encoded again."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._kept]
-        if len(self._kept) + len(new) > self.limit:
-            self._kept.clear()
+        if not len(texts):
             return self.encoder.encode(texts)
-        if new:
-            self._kept.update(zip(new, self.encoder.encode(new), strict=True))
-        return np.stack([self._kept[text] for text in texts]) if len(texts) else self.encoder.encode(texts)
+        # Another thread may start the memory anew at any moment, so what this call returns is held by itself.
+        found = {text: self._kept.get(text) for text in dict.fromkeys(texts)}
+        if new := [text for text, vector in found.items() if vector is None]:
+            fresh_ones = dict(zip(new, self.encoder.encode(new), strict=True))
+            found |= fresh_ones
+            if len(self._kept) + len(new) > self.limit:
+                self._kept = {}
+            if len(new) <= self.limit:
+                self._kept.update(fresh_ones)
+        return np.stack([found[text] for text in texts])
 
 
 def fresh(name: str) -> Encoder:

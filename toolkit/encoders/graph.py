@@ -34,11 +34,11 @@ def graph(model: Path, weights: str, precision: str) -> Path:
         precision: ``fp32``, or ``int8``: weights quantised per channel, activations as they come.
     """
     made_by = hashlib.sha256("/".join(version(name) for name in ("torch", "transformers", "onnxruntime")).encode())
-    folder = paths.cache_dir() / "graphs"
-    target = folder / f"{weights[:16]}-{precision}-{made_by.hexdigest()[:8]}.onnx"
-    if target.is_file():
-        return target
-    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{weights[:16]}-{precision}-{made_by.hexdigest()[:8]}.onnx"
+    made = paths.cache_dir() / "graphs" / name
+    if made.is_file():
+        return made
+    target = paths.writable_cache("graphs") / name
     with FileLock(f"{target}.lock"):
         if not target.is_file():
             part = target.with_suffix(f".{os.getpid()}.part")

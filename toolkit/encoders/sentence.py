@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from toolkit.encoders.text import readable
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, first_line
 
 
 class SentenceEncoder:
@@ -30,13 +31,10 @@ class SentenceEncoder:
         except (OSError, ValueError) as err:
             raise ToolkitError(
                 f"encoder {name!r}: a sentence encoder of the hub or a local folder was expected and could not be "
-                f"loaded ({str(err).splitlines()[0]})."
+                f"loaded ({first_line(err)})."
             ) from err
         self.dimension = int(self._model.encode(["x"]).shape[1])
-        digest = hashlib.blake2b(digest_size=16)
-        for key, tensor in sorted(self._model.state_dict().items()):
-            digest.update(key.encode() + tensor.detach().cpu().float().numpy().tobytes())
-        self.identity = f"sentence-{digest.hexdigest()}-{self._model.max_seq_length}"
+        self.identity = f"sentence-{_fingerprint(self._model)}-{self._model.max_seq_length}"
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Texts to float32 (n, dimension), rows of unit length."""
@@ -44,3 +42,14 @@ class SentenceEncoder:
             return np.empty((0, self.dimension), dtype=np.float32)
         vectors = self._model.encode(list(map(readable, texts)), normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32)
+
+
+def _fingerprint(model: Any) -> str:
+    """Hash of what decides a vector: weights and their precision, modules (pooling), prompts, tokenizer."""
+    digest = hashlib.blake2b(digest_size=16)
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{key} {tensor.dtype}".encode() + tensor.detach().cpu().float().numpy().tobytes())
+    backend = getattr(model.tokenizer, "backend_tokenizer", None)
+    words = backend.to_str() if backend else repr(model.tokenizer)
+    digest.update(repr((repr(model), sorted(model.prompts.items()), model.default_prompt_name, words)).encode())
+    return digest.hexdigest()

@@ -43,7 +43,8 @@ class CrossValidated(Router):
 
     Args:
         members: candidates; routers with scores that read the text only, the simplest first.
-        score: ``apgr`` of two models, ``quality`` of the best predicted model, or ``aiq`` (needs costs).
+        score: ``apgr`` of two models (the bare area under quality, where the stronger one does not lead on these
+            prompts), ``quality`` of the best predicted model, or ``aiq`` (needs costs).
         folds: of the inner cross-validation.
         tolerance: standard errors of the paired difference to the best candidate within which a simpler one is
             preferred (Breiman et al. 1984); 0 takes the best. Needs ``score="quality"``.
@@ -125,6 +126,8 @@ def _apgr(predictions: Predictions) -> Mapping[str, float]:
     outcomes = predictions.outcomes
     counts = np.ones((1, len(outcomes)), dtype=np.uint16)
     weak, strong = outcomes.mean_quality()
+    if strong <= weak:  # in this draw there is no gap to recover; the area itself ranks as APGR would
+        weak, strong = 0.0, 1.0
     systems = operate(predictions, np.array([0.0, 1.0]), counts)
     return {
         name: float(curves.apgr(system.charge[0, DECILES], system.quality[0, DECILES], weak, strong))

@@ -8,7 +8,7 @@ import copy
 import inspect
 import math
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -205,8 +205,8 @@ class Router:
     def save_parts(self, folder: Path) -> None:
         """Write what is too large or too nested for ``state`` into the router's folder."""
 
-    def restore_parts(self, folder: Path) -> None:
-        """Read what ``save_parts`` wrote; called after ``restore``."""
+    def restore_parts(self, folder: Path, known: Iterable[type["Router"]]) -> None:
+        """Read what ``save_parts`` wrote, called after ``restore``; ``known`` are the caller's own classes."""
 
     def state(self) -> dict[str, Any]:
         """What ``_fit`` learned: attributes that end in an underscore, arrays or plain values."""

@@ -1,7 +1,7 @@
 """BERT-class routers: a transformers sequence classifier, fine-tuned here or released by others."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pandas as pd
 from toolkit import hardware
 from toolkit.encoders import minilm
 from toolkit.encoders.text import readable
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, first_line
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
 
@@ -49,7 +49,7 @@ class NetworkRouter(Router):
             self._network.save_pretrained(folder / _FOLDER)
         self._tokenizer.save_pretrained(folder / _FOLDER)
 
-    def restore_parts(self, folder: Path) -> None:
+    def restore_parts(self, folder: Path, known: Iterable[type[Router]]) -> None:
         if not (folder / _FOLDER).is_dir():
             raise ToolkitError(f"{folder}: the saved router is damaged (the folder {_FOLDER} is missing).")
         self._network, self._tokenizer = load_classifier(str(folder / _FOLDER), saved=True)
@@ -68,7 +68,8 @@ class BertRouter(NetworkRouter):
         epochs: at most.
         patience: epochs without a better validation loss.
         batch, learning_rate, weight_decay: of AdamW, with linear warm-up over a tenth of the steps and linear decay.
-        validation: share of the training prompts that is held out.
+        validation: share of the training prompts that is held out; where that is no prompt at all, training is
+            judged by its own prompts.
         seed: of the head, the batches, dropout and the validation part.
         device: auto, cpu or cuda.
     """
@@ -131,6 +132,7 @@ class PreferenceBert(NetworkRouter):
         if len(train.names) != 2:
             raise ToolkitError(f"PreferenceBert routes between two models; {len(train.names)} were given.")
         self._network, self._tokenizer = load_classifier(self.checkpoint)
+        check_length(self._network, self._tokenizer, self.max_tokens)
         labels = self._network.config.num_labels
         if labels not in (2, 3):
             raise ToolkitError(f"{self.checkpoint}: a classifier with 2 or 3 labels was expected; it has {labels}.")
@@ -165,11 +167,22 @@ def load_classifier(name: str, labels: int | None = None, saved: bool = False) -
                 source, ignore_mismatched_sizes=labels is not None, **head
             )
             return network, AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as err:
+    except Exception as err:  # transformers passes on whatever its file readers raise
         raise ToolkitError(
             f"{name}: a transformers checkpoint (hub name or local folder) was expected and could not be loaded "
-            f"({str(err).splitlines()[0]})."
+            f"({first_line(err)})."
         ) from err
+
+
+def check_length(network: Any, tokenizer: Any, max_tokens: int) -> None:
+    """Refuse prompts longer than the positions that a network knows.
+
+    Raises:
+        ToolkitError: ``max_tokens`` is not between 3 (one beside the two marks) and that number.
+    """
+    longest = min(tokenizer.model_max_length, getattr(network.config, "max_position_embeddings", max_tokens))
+    if not 3 <= max_tokens <= longest:
+        raise ToolkitError(f"max_tokens from 3 to {longest} was expected of this checkpoint; got {max_tokens}.")
 
 
 @contextlib.contextmanager

@@ -98,7 +98,10 @@ class LogisticRegression(EmbeddingRouter):
 
 
 class MultilayerPerceptron(EmbeddingRouter):
-    """One hidden layer, least squares; training stops by a validation part of the training prompts.
+    """One hidden layer, least squares (scikit-learn's MLPRegressor).
+
+    Training stops by a random tenth of the training prompts, in which a copy of a prompt may stand; with fewer than 50
+    prompts nothing is held out and training ends when its own loss stands still.
 
     Args:
         width: of the hidden layer.

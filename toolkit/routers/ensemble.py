@@ -1,6 +1,6 @@
 """Several routers as one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +35,7 @@ class Ensemble(Router):
         for number, member in enumerate(self._fitted):
             persistence.save_router(member, folder / f"member{number}")
 
-    def restore_parts(self, folder: Path) -> None:
-        known = {type(member) for member in self.members}
+    def restore_parts(self, folder: Path, known: Iterable[type[Router]]) -> None:
         found = [persistence.load_router(folder / f"member{number}", known) for number in range(len(self.members))]
         if any(member.models_ != self.models_ for member in found):
             raise ToolkitError(f"{folder}: the members know other models than the ensemble; save the router again.")

@@ -25,7 +25,8 @@ class MatrixFactorization(Router):
         target: ``preferences`` learns from decided battles between models, as RouteLLM does; ``outcomes`` learns each
             model's quality as sigmoid(delta + bias), ties included.
         dimension: of the factors.
-        epochs: at most; training stops when a validation part (a twentieth of the prompts) no longer gets better.
+        epochs: at most; training stops when a validation part (a twentieth of the prompts; all, of a single one)
+            no longer gets better.
         patience: epochs without a better validation loss.
         batch: battles or prompts of a step.
         learning_rate, weight_decay: of Adam.

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from toolkit import hardware, paths
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
-from toolkit.routers.bert import by_length, load_classifier
+from toolkit.routers.bert import by_length, check_length, load_classifier
 
 log = logging.getLogger(__name__)
 
@@ -28,11 +28,12 @@ def finetune(
 ) -> tuple[Any, Any, list[dict[str, float]]]:
     """Train all weights on soft labels with cross-entropy, unobserved cells left out.
 
-    Progress is kept in the cache folder under the data's hash and the options; the same call after a kill goes on from
-    there and ends with the same weights. The file is removed at the end.
+    Progress is kept in the cache folder under the hashes of data, options and first weights; the same call after a kill
+    goes on from there and ends with the same weights. The file is removed at the end.
 
     Args:
-        train: outcomes; a share of their prompts becomes the validation part.
+        train: outcomes; a share of their prompts becomes the validation part (all of them are, where that share is
+            not a single prompt or leaves none to train on: with so few, nothing can be held out).
         options: parameters of ``BertRouter``.
         save_every_s: seconds between two writes of the progress.
 
@@ -45,9 +46,9 @@ def finetune(
     with torch.random.fork_rng(devices=[]):  # the caller's own random stream is left as it was
         torch.manual_seed(options["seed"])
         network, tokenizer = load_classifier(options["checkpoint"], labels=len(train.names))
+    check_length(network, tokenizer, options["max_tokens"])
     tokenizer.model_max_length = options["max_tokens"]
-    path = progress_path(train, options)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = progress_path(train, options, network)
     lock = FileLock(f"{path}.lock", timeout=0)
     training = _Training(network, tokenizer, parts, options)
     with torch.random.fork_rng():
@@ -59,10 +60,12 @@ def finetune(
     return network.cpu().eval(), tokenizer, history
 
 
-def progress_path(train: Outcomes, options: Mapping[str, Any]) -> Path:
-    """Where the progress of this very training is kept."""
-    key = hashlib.blake2b(repr((sorted(options.items()), train.sha256)).encode(), digest_size=16).hexdigest()
-    return paths.cache_dir() / "training" / f"{key}.pt"
+def progress_path(train: Outcomes, options: Mapping[str, Any], network: Any) -> Path:
+    """Where the progress of this very training is kept; a checkpoint of the same name may hold other weights by now."""
+    digest = hashlib.blake2b(repr((sorted(options.items()), train.sha256)).encode(), digest_size=16)
+    for name, tensor in network.state_dict().items():
+        digest.update(name.encode() + tensor.float().numpy().tobytes())
+    return paths.writable_cache("training") / f"{digest.hexdigest()}.pt"
 
 
 def _can_split(train: Outcomes, options: Mapping[str, Any]) -> bool:

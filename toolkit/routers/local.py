@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.errors import ToolkitError
 from toolkit.routers.classical import EmbeddingRouter
 
 if TYPE_CHECKING:  # scikit-learn takes a second to import, so only a router that needs it does
@@ -22,6 +23,8 @@ class KNearestNeighbours(EmbeddingRouter):
     """
 
     def __init__(self, neighbours: int = 40, encoder: str = "minilm"):
+        if neighbours < 1:
+            raise ToolkitError(f"KNearestNeighbours: at least one neighbour was expected; got {neighbours}.")
         self.neighbours = neighbours
         self.encoder = encoder
 
@@ -70,6 +73,8 @@ class ClusterMeans(EmbeddingRouter):
         shrinkage: float = 5.0,
         seed: int = 0,
     ):
+        if not clusters or min(clusters) < 1:
+            raise ToolkitError(f"ClusterMeans: sizes of one cluster or more were expected; got {clusters}.")
         self.clusters = clusters
         self.encoder = encoder
         self.shrinkage = shrinkage

@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,8 @@ def load_router(path: str | Path, known: Iterable[type[Router]] = ()) -> Router:
         content = json.loads((folder / _JSON).read_text(encoding="utf-8"))
         with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
             state = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as err:
-        raise ToolkitError(f"{folder}: the saved router is damaged ({err}); save it again.") from err
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as err:
+        raise _damaged(folder, err) from err
     found = content.get("format") if isinstance(content, dict) else type(content).__name__
     if found != FORMAT:
         raise ToolkitError(f"{folder}: format {FORMAT} was expected; found {found!r}.")
@@ -89,12 +90,21 @@ def load_router(path: str | Path, known: Iterable[type[Router]] = ()) -> Router:
     listed = isinstance(models, list) and models and all(isinstance(name, str) for name in models)
     if not (listed and isinstance(plain, dict) and all(_LEARNED.fullmatch(name) for name in plain | state)):
         raise ToolkitError(f"{folder}: the saved router is damaged (models and learned values were expected).")
-    classes = {cls.__name__: cls for cls in (*_subclasses(Router), *known)}
-    router = _build(content, classes, folder)
+    known = tuple(known)
+    router = _build(content, {cls.__name__: cls for cls in (*_subclasses(Router), *known)}, folder)
     router.models_ = models
-    router.restore(plain | state)
-    router.restore_parts(folder)
+    try:
+        router.restore(plain | state)
+        router.restore_parts(folder, known)
+    except ToolkitError:
+        raise
+    except Exception as err:  # what is missing or misshapen shows where a class takes it up
+        raise _damaged(folder, err) from err
     return router
+
+
+def _damaged(folder: Path, err: Exception) -> ToolkitError:
+    return ToolkitError(f"{folder}: the saved router is damaged ({type(err).__name__}: {err}); save it again.")
 
 
 def _text(router: Router, name: str, value: Any) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit import encoders
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, first_line
 from toolkit.outcomes import Outcomes
 from toolkit.routers.factorization import MatrixFactorization
 
@@ -89,7 +89,7 @@ def published_weights(checkpoint: str) -> dict[str, np.ndarray]:
     except Exception as err:  # the hub's client and the reader have a dozen kinds of their own
         raise ToolkitError(
             f"{checkpoint}: model.safetensors of the hub or of a local folder was expected and could not be read "
-            f"({str(err).splitlines()[0]})."
+            f"({first_line(err)})."
         ) from err
     found = {name: array.shape for name, array in weights.items()}
     if found != shapes:
