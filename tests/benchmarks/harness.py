@@ -14,7 +14,7 @@ def line(name: str, value: float, low: float, high: float, bar: str) -> None:
 
     Args:
         low, high: a 95% interval, or the range over repeats; NaN where there is none.
-        bar: ``<=60``, ``>=0.5``, or ``0.578..0.588``; ``-`` where there is none and the figure stands for itself.
+        bar: ``<=60``, ``>=0.5``, ``>0``, or ``0.578..0.588``; ``-`` where there is none and the figure stands for itself.
     """
     verdict = "measured" if bar == "-" else "ok" if _keeps(value, bar) else "short"
     print(f"{name} {value:.4g} {low:.4g} {high:.4g} {bar} {verdict}", flush=True)
@@ -24,6 +24,8 @@ def _keeps(value: float, bar: str) -> bool:
     if ".." in bar:
         low, high = map(float, bar.split(".."))
         return low <= value <= high
+    if bar.startswith(">") and not bar.startswith(">="):
+        return value > float(bar[1:])
     limit = float(bar[2:])
     return value <= limit if bar.startswith("<=") else value >= limit
 
