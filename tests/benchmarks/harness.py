@@ -14,7 +14,7 @@ def line(name: str, value: float, low: float, high: float, bar: str) -> None:
 
     Args:
         low, high: a 95% interval, or the range over repeats; NaN where there is none.
-        bar: ``<=60``, ``>=0.5``, ``>0``, or ``0.578..0.588``; ``-`` where there is none and the figure stands for itself.
+        bar: ``<=60``, ``>=0.5``, ``>0`` or ``0.578..0.588``; ``-`` where there is none, the figure standing for itself.
     """
     verdict = "measured" if bar == "-" else "ok" if _keeps(value, bar) else "short"
     print(f"{name} {value:.4g} {low:.4g} {high:.4g} {bar} {verdict}", flush=True)
