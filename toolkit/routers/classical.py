@@ -4,34 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from toolkit import encoders
-from toolkit.outcomes import Outcomes
-from toolkit.routers.base import Router
+from toolkit.routers.embedding import EmbeddingRouter
 from toolkit.routers.trees import Trees
-
-
-class EmbeddingRouter(Router):
-    """Base of routers that read a prompt through an encoder; subclasses keep ``encoder`` and have the two hooks."""
-
-    encoder: str
-
-    def _fit(self, train: Outcomes) -> None:
-        self._learn(encoders.get(self.encoder).encode(train.texts), train.quality.astype(float))
-
-    def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
-        if not texts:
-            return np.empty((0, len(self.models_)))
-        return np.clip(self._score(encoders.get(self.encoder).encode(texts)), 0, 1)
-
-    def _learn(self, vectors: np.ndarray, quality: np.ndarray) -> None:
-        """Learn from float32 (n, d) and float64 (n, m), NaN = unobserved."""
-        raise NotImplementedError
-
-    def _score(self, vectors: np.ndarray) -> np.ndarray:
-        """Predicted quality (n, m) of n >= 1 vectors."""
-        raise NotImplementedError
 
 
 class RidgeRegression(EmbeddingRouter):

@@ -1,20 +1,17 @@
 """Matrix factorisation: RouteLLM's bilinear form of a model's and a prompt's embedding, for any number of models."""
 
-from collections.abc import Sequence
-
 import numpy as np
-import pandas as pd
 
-from toolkit import encoders, policy
+from toolkit import policy
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
-from toolkit.routers.base import Router
+from toolkit.routers.embedding import EmbeddingRouter
 from toolkit.routers.pairwise import battles, win_shares
 
 TARGETS = ("preferences", "outcomes")
 
 
-class MatrixFactorization(Router):
+class MatrixFactorization(EmbeddingRouter):
     """delta(m, q) = w2 . (P_m / |P_m| * W1 v_q) (Ong et al. 2024, arXiv 2406.18665, section 4.2; released code).
 
     Model a beats b on prompt q with probability sigmoid(delta_a - delta_b). With two models the prediction is that
@@ -69,21 +66,20 @@ class MatrixFactorization(Router):
                 f"{train.name}: mf learns from prompts on which one model is better than another; found none. Use "
                 f"target='outcomes', or more prompts."
             )
-        vectors = encoders.get(self.encoder).encode(train.texts)
-        learned = train_bilinear(vectors, train.quality, fought, self.params)
+        learned = train_bilinear(self._encode(train.texts), train.quality, fought, self.params)
         self.models_factors_, self.projection_, self.output_, self.bias_ = learned
 
-    def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
-        factors = self._factors(texts) @ _unit(self.models_factors_).T
+    def _score(self, vectors: np.ndarray) -> np.ndarray:
+        factors = self._factors(vectors) @ _unit(self.models_factors_).T
         if self.target == "preferences":
             return win_shares(factors)
         from scipy.special import expit
 
         return expit(factors + self.bias_)
 
-    def _factors(self, texts: Sequence[str]) -> np.ndarray:
+    def _factors(self, vectors: np.ndarray) -> np.ndarray:
         """w2 * W1 v_q of each prompt, (n, dimension): what a unit model factor is multiplied with."""
-        return (encoders.get(self.encoder).encode(texts) @ self.projection_.T) * self.output_
+        return (vectors @ self.projection_.T) * self.output_
 
     def add_model(self, outcomes: Outcomes, model: str) -> "MatrixFactorization":
         """Learn one more model and leave everything else as it is; returns itself.
@@ -101,7 +97,7 @@ class MatrixFactorization(Router):
         if model in self.models_:
             raise ToolkitError(f"MatrixFactorization knows {model!r} already; a new model was expected.")
         quality = outcomes.quality[:, outcomes.column(model)].astype(float)
-        factors = self._factors(outcomes.texts).astype(float)
+        factors = self._factors(self._encode(outcomes.texts)).astype(float)
         if self.target == "preferences":
             rows, offset, label = self._decided_against_known(outcomes, quality, factors)
         else:

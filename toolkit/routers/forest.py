@@ -4,18 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from toolkit import encoders
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
-from toolkit.routers.base import Router
+from toolkit.routers.embedding import EmbeddingRouter
 from toolkit.routers.trees import Trees
 
 A_BETTER, BOTH_WRONG, BOTH_RIGHT, B_BETTER = range(4)
 
 
-class PairwiseForest(Router):
+class PairwiseForest(EmbeddingRouter):
     """Not Diamond's RoRF (github.com/Not-Diamond/RoRF), extended to any number of models.
 
     For a pair, A the stronger model of the training part, a forest tells four cases apart: A better, both wrong, both
@@ -46,7 +44,7 @@ class PairwiseForest(Router):
         self.seed = seed
 
     def _fit(self, train: Outcomes) -> None:
-        vectors = encoders.get(self.encoder).encode(train.texts)
+        vectors = self._encode(train.texts)
         self.strongest_ = int(train.mean_quality().argmax())
         self.others_ = [column for column in range(len(train.names)) if column != self.strongest_]
         grown = []
@@ -82,15 +80,14 @@ class PairwiseForest(Router):
             for tree in (member.tree_ for member in forest.estimators_)
         )
 
-    def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
-        predicted = np.full((len(texts), len(self.models_)), 0.5)
-        vectors = encoders.get(self.encoder).encode(texts)
+    def _score(self, vectors: np.ndarray) -> np.ndarray:
+        predicted = np.full((len(vectors), len(self.models_)), 0.5)
         for column, forest in zip(self.others_, self.forests_, strict=True):
             chance = forest.total(vectors) / len(forest.roots)
             predicted[:, column] = chance[:, BOTH_RIGHT] + chance[:, B_BETTER]
         if self.others_:
             predicted[:, self.strongest_] = 1 - predicted[:, self.others_].max(axis=1)
-        return predicted.clip(0, 1)
+        return predicted
 
     def state(self) -> dict[str, Any]:
         learned = super().state()

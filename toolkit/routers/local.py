@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toolkit.errors import ToolkitError
-from toolkit.routers.classical import EmbeddingRouter
+from toolkit.routers.embedding import EmbeddingRouter
 
 if TYPE_CHECKING:  # scikit-learn takes a second to import, so only a router that needs it does
     from sklearn.neighbors import NearestNeighbors

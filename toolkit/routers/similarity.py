@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
 
-from toolkit import encoders
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
+from toolkit.routers.embedding import EmbeddingRouter
 from toolkit.routers.pairwise import Battles, battles, bradley_terry, win_shares
 
 
@@ -26,7 +26,7 @@ class EloRating(Router):
         return np.tile(win_shares(self.ratings_[None]), (len(texts), 1))
 
 
-class SimilarityWeighted(Router):
+class SimilarityWeighted(EmbeddingRouter):
     """RouteLLM's similarity-weighted ranking (Ong et al. 2024, arXiv 2406.18665, section 4.2).
 
     Models are grouped into tiers of similar global rating. For each prompt the Bradley-Terry ratings of the tiers are
@@ -64,18 +64,15 @@ class SimilarityWeighted(Router):
         self.tier_ = tier
         self.offset_ = ratings - (np.bincount(tier, ratings) / np.bincount(tier))[tier]
         rows, row = np.unique(fought.row, return_inverse=True)
-        self.vectors_ = encoders.get(self.encoder).encode([train.texts[index] for index in rows])
+        self.vectors_ = self._encode([train.texts[index] for index in rows])
         wins = _win_cells(Battles(row, tier[fought.first], tier[fought.second], fought.score), count)
         table = csr_array(wins, shape=(len(rows), count * count))
         table.sum_duplicates()
         self.win_weights_, self.win_cells_, self.win_starts_ = table.data, table.indices, table.indptr
         self._wins = None
 
-    def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
-        if not texts:
-            return np.empty((0, len(self.models_)))
-        vectors = encoders.get(self.encoder).encode(texts)
-        predicted = [self._rate(vectors[start : start + 256]) for start in range(0, len(texts), 256)]
+    def _score(self, vectors: np.ndarray) -> np.ndarray:
+        predicted = [self._rate(vectors[start : start + 256]) for start in range(0, len(vectors), 256)]
         return win_shares(np.concatenate(predicted))
 
     def _rate(self, vectors: np.ndarray) -> np.ndarray:
