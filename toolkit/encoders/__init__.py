@@ -34,6 +34,7 @@ class Encoder(Protocol):
 ENCODERS: dict[str, Callable[[], Encoder]] = {
     "lexical": LexicalEncoder,
     "minilm": MiniLM,
+    "minilm-mixed": lambda: MiniLM("mixed"),
     "minilm-int8": lambda: MiniLM("int8"),
     "surface": SurfaceEncoder,
 }

@@ -1,12 +1,15 @@
 """all-MiniLM-L6-v2 from its package on the Python package index: 384 dimensions, no download, no GPU."""
 
+import threading
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from toolkit.encoders import graph
+from toolkit.encoders.runtime import Run, open_onnx, padded
 from toolkit.encoders.text import readable
 from toolkit.errors import ToolkitError
 
@@ -52,47 +55,67 @@ class MiniLM:
     """Mean-pooled all-MiniLM-L6-v2 (Wang et al. 2020, arXiv 2002.10957; sentence-transformers) on ONNX Runtime.
 
     Args:
-        precision: ``fp32``, equal to transformers within 1e-5; or ``int8``, half the time at a cosine of .99 to fp32.
+        precision: ``fp32``, equal to transformers within 1e-5; ``int8`` or ``mixed`` (see ``encoders.graph``), faster.
+        threads: of one call; default all cores.
     """
 
     dimension = 384
     slow = True
 
-    def __init__(self, precision: str = "fp32"):
+    def __init__(self, precision: str = "fp32", threads: int | None = None):
         if precision not in graph.PRECISIONS:
-            raise ToolkitError(f"MiniLM: precision {' or '.join(graph.PRECISIONS)} was expected; got {precision!r}.")
+            raise ToolkitError(f"MiniLM: precision {', '.join(graph.PRECISIONS)} was expected; got {precision!r}.")
         self.precision = precision
+        self.threads = threads
         self.identity = f"minilm-{SHA256[:16]}-{precision}-{MAX_TOKENS}"
+        self._loading = threading.Lock()
         self._parts = None
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Texts to float32 (n, 384), rows of unit length."""
-        tokenizer, session = self._load()
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        encoded = [head_and_tail(found.ids, MAX_TOKENS) for found in tokenizer.encode_batch(list(map(_cut, texts)))]
-        order = np.argsort([len(ids) for ids in encoded], kind="stable")
+        tokens = self.tokenise(texts)
+        order = np.argsort([len(ids) for ids in tokens], kind="stable")
         # int8 takes the range of its activations from the whole batch: alone, a text has one vector and no other.
         step = _BATCH if self.precision == "fp32" else 1
         for start in range(0, len(order), step):
             rows = order[start : start + step]
-            ids, mask = _padded([encoded[row] for row in rows])
-            hidden = session.run(None, dict(zip(graph.INPUTS, (ids, mask, 0 * ids), strict=True)))[0]
-            pooled = (hidden * mask[:, :, None]).sum(axis=1, dtype=np.float32)
-            vectors[rows] = pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+            vectors[rows] = self.forward([tokens[row] for row in rows])
         return vectors
 
-    def _load(self) -> tuple:
-        if self._parts is None:
-            import onnxruntime
-            from tokenizers import Tokenizer
+    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, at most 256: the two ends of a longer one."""
+        tokenizer, _ = self._load()
+        if len(texts) == 1:  # the batch call wakes its own threads
+            return [head_and_tail(tokenizer.encode(_cut(texts[0])).ids, MAX_TOKENS)]
+        return [head_and_tail(found.ids, MAX_TOKENS) for found in tokenizer.encode_batch(list(map(_cut, texts)))]
 
-            folder = checkpoint()
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            tokenizer.no_padding()
-            tokenizer.no_truncation()
-            path = graph.graph(folder, SHA256, self.precision)
-            self._parts = tokenizer, onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    def forward(self, tokens: Sequence[Sequence[int]]) -> np.ndarray:
+        """Token ids of one batch to float32 (n, 384), rows of unit length."""
+        _, run = self._load()
+        ids, mask = padded(tokens)
+        hidden = run(ids, mask)
+        pooled = (hidden * mask[:, :, None]).sum(axis=1, dtype=np.float32)
+        return pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+
+    def _load(self) -> tuple[Any, Run]:
+        with self._loading:
+            if self._parts is None:
+                from tokenizers import Tokenizer
+
+                folder = checkpoint()
+                tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+                tokenizer.no_padding()
+                tokenizer.no_truncation()
+                path = graph.graph(lambda: _network(folder), SHA256, self.precision)
+                self._parts = tokenizer, open_onnx(path, self.threads)
         return self._parts
+
+
+def _network(folder: Path) -> Any:
+    from transformers import AutoModel
+
+    return AutoModel.from_pretrained(folder, attn_implementation="eager")
 
 
 def _cut(text: str) -> str:
@@ -100,12 +123,3 @@ def _cut(text: str) -> str:
     if len(text) > _MAX_CHARACTERS:
         text = text[: _MAX_CHARACTERS // 2] + text[-_MAX_CHARACTERS // 2 :]
     return readable(text)
-
-
-def _padded(rows: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Token ids and mask, int64 (batch, longest)."""
-    ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
-    mask = np.zeros_like(ids)
-    for row, tokens in enumerate(rows):
-        ids[row, : len(tokens)], mask[row, : len(tokens)] = tokens, 1
-    return ids, mask

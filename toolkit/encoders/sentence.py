@@ -1,11 +1,11 @@
 """Any sentence encoder of the hub, or of a local folder, by name."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from toolkit.encoders.graph import weights_hash
 from toolkit.encoders.text import readable
 from toolkit.errors import ToolkitError, first_line
 
@@ -46,10 +46,6 @@ class SentenceEncoder:
 
 def _fingerprint(model: Any) -> str:
     """Hash of what decides a vector: weights and their precision, modules (pooling), prompts, tokenizer."""
-    digest = hashlib.blake2b(digest_size=16)
-    for key, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{key} {tensor.dtype}".encode() + tensor.detach().cpu().float().numpy().tobytes())
     backend = getattr(model.tokenizer, "backend_tokenizer", None)
     words = backend.to_str() if backend else repr(model.tokenizer)
-    digest.update(repr((repr(model), sorted(model.prompts.items()), model.default_prompt_name, words)).encode())
-    return digest.hexdigest()
+    return weights_hash(model, repr(model), sorted(model.prompts.items()), model.default_prompt_name, words)

@@ -14,17 +14,20 @@ from toolkit.encoders.text import readable
 from toolkit.errors import ToolkitError, first_line
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
+from toolkit.routers.compiled import Compiled, check_backend
 
 _FOLDER = "network"  # inside a saved router: transformers' own safetensors and JSON
 
 
 class NetworkRouter(Router):
-    """Base: a classifier and its tokenizer; subclasses keep ``max_tokens`` and ``device`` and read its logits."""
+    """Base: a classifier and its tokenizer; subclasses keep the three parameters below and read its logits."""
 
     max_tokens: int
     device: str
+    backend: str
     _network: Any
     _tokenizer: Any
+    _compiled: Compiled | None = None  # derived from the network, so it is not saved
 
     def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
         return self._quality(self._logits(texts)) if texts else np.empty((0, len(self.models_)))
@@ -36,6 +39,10 @@ class NetworkRouter(Router):
     def _logits(self, texts: list[str], batch: int = 32) -> np.ndarray:
         import torch
 
+        if self.backend != "torch":
+            if self._compiled is None:
+                self._compiled = Compiled(self._network.cpu(), self._tokenizer, self.backend, self.max_tokens)
+            return self._compiled.logits(texts)
         device = hardware.resolve_device(self.device)
         network = self._network.to(device).eval()
         logits = np.empty((len(texts), network.config.num_labels))
@@ -72,6 +79,8 @@ class BertRouter(NetworkRouter):
             judged by its own prompts.
         seed: of the head, the batches, dropout and the validation part.
         device: auto, cpu or cuda.
+        backend: what predicts once it is trained: ``torch``, or on the CPU ``onnx``, ``onnx-mixed``, ``onnx-int8`` or
+            ``openvino`` (see ``routers.compiled``).
     """
 
     def __init__(
@@ -86,6 +95,7 @@ class BertRouter(NetworkRouter):
         validation: float = 0.1,
         seed: int = 0,
         device: str = "auto",
+        backend: str = "torch",
     ):
         self.checkpoint = checkpoint
         self.max_tokens = max_tokens
@@ -97,11 +107,13 @@ class BertRouter(NetworkRouter):
         self.validation = validation
         self.seed = seed
         self.device = device
+        self.backend = check_backend(backend)
 
     def _fit(self, train: Outcomes) -> None:
         from toolkit.routers.finetune import finetune
 
         self._network, self._tokenizer, history = finetune(train, self.params)
+        self._compiled = None
         self.history_ = history
 
     def _quality(self, logits: np.ndarray) -> np.ndarray:
@@ -121,17 +133,26 @@ class PreferenceBert(NetworkRouter):
             local folder.
         max_tokens: of a prompt; the rest is cut off.
         device: auto, cpu or cuda.
+        backend: as of ``BertRouter``.
     """
 
-    def __init__(self, checkpoint: str = "routellm/bert_gpt4_augmented", max_tokens: int = 512, device: str = "auto"):
+    def __init__(
+        self,
+        checkpoint: str = "routellm/bert_gpt4_augmented",
+        max_tokens: int = 512,
+        device: str = "auto",
+        backend: str = "torch",
+    ):
         self.checkpoint = checkpoint
         self.max_tokens = max_tokens
         self.device = device
+        self.backend = check_backend(backend)
 
     def _fit(self, train: Outcomes) -> None:
         if len(train.names) != 2:
             raise ToolkitError(f"PreferenceBert routes between two models; {len(train.names)} were given.")
         self._network, self._tokenizer = load_classifier(self.checkpoint)
+        self._compiled = None
         check_length(self._network, self._tokenizer, self.max_tokens)
         labels = self._network.config.num_labels
         if labels not in (2, 3):

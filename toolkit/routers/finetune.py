@@ -1,6 +1,5 @@
 """Fine-tuning of a sequence classifier on outcomes: seeded, stopped early, and never lost to a kill."""
 
-import hashlib
 import logging
 import os
 import time
@@ -13,6 +12,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from toolkit import hardware, paths
+from toolkit.encoders.graph import weights_hash
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.routers.bert import by_length, check_length, load_classifier
@@ -62,10 +62,8 @@ def finetune(
 
 def progress_path(train: Outcomes, options: Mapping[str, Any], network: Any) -> Path:
     """Where the progress of this very training is kept; a checkpoint of the same name may hold other weights by now."""
-    digest = hashlib.blake2b(repr((sorted(options.items()), train.sha256)).encode(), digest_size=16)
-    for name, tensor in network.state_dict().items():
-        digest.update(name.encode() + tensor.float().numpy().tobytes())
-    return paths.writable_cache("training") / f"{digest.hexdigest()}.pt"
+    key = weights_hash(network, sorted(options.items()), train.sha256)
+    return paths.writable_cache("training") / f"{key}.pt"
 
 
 def _can_split(train: Outcomes, options: Mapping[str, Any]) -> bool:

@@ -1,0 +1,1 @@
+"""Bandit policies: what learns from the answers that come back."""

@@ -1,0 +1,1 @@
+"""The semantic cache, from its index up."""

@@ -1,0 +1,154 @@
+"""Nearest neighbours among unit vectors, behind one call: exact in numpy while they are few, faiss beyond."""
+
+import threading
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import ToolkitError
+
+EXACT_UP_TO = 50_000  # rows; from there on a scan of half-precision rows is faster than one of whole ones
+
+
+class Index:
+    """Vectors under the caller's own ids; the most similar come back by inner product. Any thread may call it.
+
+    Up to ``exact_up_to`` rows similarities are exact in float32. Beyond, rows are kept in half precision by faiss's
+    scalar quantiser: every row is still compared, so none is missed by more than rounding (5e-4 of a similarity).
+
+    Args:
+        dimension: d.
+        exact_up_to: rows kept in numpy.
+    """
+
+    def __init__(self, dimension: int, exact_up_to: int = EXACT_UP_TO):
+        self.dimension = dimension
+        self.exact_up_to = exact_up_to
+        self._lock = threading.Lock()
+        self._ids = np.empty(0, dtype=np.int64)
+        self._rows = np.empty((0, dimension), dtype=np.float32)
+        self._size = 0  # rows in use; the arrays are longer, so that adding one copies nothing
+        self._row_of: dict[int, int] = {}
+        self._large: Any = None
+
+    def __len__(self) -> int:
+        return len(self._row_of)
+
+    def __contains__(self, key: int) -> bool:
+        return key in self._row_of
+
+    def add(self, ids: Sequence[int], vectors: np.ndarray) -> None:
+        """Add rows, float32 (n, d) of length 1.
+
+        Raises:
+            ToolkitError: another shape, or an id that is there already.
+        """
+        vectors = np.asarray(vectors, dtype=np.float32)
+        if vectors.shape != (len(ids), self.dimension):
+            raise ToolkitError(
+                f"Index: vectors of shape ({len(ids)}, {self.dimension}) were expected; got {vectors.shape}."
+            )
+        with self._lock:
+            known = [key for key in ids if key in self._row_of]
+            if known or len(set(ids)) != len(ids):
+                raise ToolkitError(f"Index: new ids were expected; {(known or list(ids))[0]} comes twice.")
+            if self._large is None and len(self) + len(ids) > self.exact_up_to:
+                self._move()
+            if self._large is not None:
+                self._large.add_with_ids(vectors, np.asarray(ids, dtype=np.int64))
+                self._row_of.update(dict.fromkeys(map(int, ids), -1))
+                return
+            self._reserve(len(ids))
+            end = self._size + len(ids)
+            self._rows[self._size : end], self._ids[self._size : end] = vectors, ids
+            self._row_of.update(zip(map(int, ids), range(self._size, end), strict=True))
+            self._size = end
+
+    def remove(self, ids: Collection[int]) -> None:
+        """Forget rows.
+
+        Raises:
+            ToolkitError: an id that is not there.
+        """
+        ids = list(dict.fromkeys(map(int, ids)))
+        with self._lock:
+            for key in ids:
+                if key not in self._row_of:
+                    raise ToolkitError(f"Index: no row {key}.")
+            if self._large is not None:
+                self._large.remove_ids(np.array(ids, dtype=np.int64))
+                for key in ids:
+                    del self._row_of[key]
+                return
+            for key in ids:  # the last row takes the place of the one that goes
+                row, last = self._row_of.pop(key), self._size - 1
+                if row != last:
+                    self._rows[row], self._ids[row] = self._rows[last], self._ids[last]
+                    self._row_of[int(self._ids[last])] = row
+                self._size = last
+
+    def search(
+        self, vectors: np.ndarray, count: int = 1, allowed: Collection[int] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The most similar rows of each query, the best first.
+
+        Args:
+            vectors: queries, float32 (n, d) of length 1.
+            count: rows wanted of each.
+            allowed: ids that may be found, all where None; others are left out before the best are taken.
+
+        Returns:
+            similarities float32 and ids int64, both (n, k) with k the least of ``count`` and the rows there are.
+        """
+        queries = np.asarray(vectors, dtype=np.float32)
+        with self._lock:
+            known = None if allowed is None else [key for key in allowed if key in self._row_of]
+            count = min(count, len(self) if known is None else len(known))
+            if not count or not len(queries):
+                return np.empty((len(queries), count), np.float32), np.empty((len(queries), count), np.int64)
+            if self._large is not None:
+                return self._search_large(queries, count, known)
+            if known is None:
+                rows, ids = self._rows[: self._size], self._ids[: self._size]
+            else:
+                ids = np.array(known, dtype=np.int64)
+                rows = self._rows[[self._row_of[key] for key in known]]
+            similarity = queries @ rows.T
+            best = _best(similarity, count)
+            return np.take_along_axis(similarity, best, axis=1), ids[best]
+
+    def _search_large(self, queries: np.ndarray, count: int, known: list[int] | None) -> tuple[np.ndarray, np.ndarray]:
+        import faiss
+
+        if known is None:
+            return self._large.search(queries, count)
+        chosen = faiss.SearchParameters(sel=faiss.IDSelectorBatch(np.array(known, dtype=np.int64)))
+        return self._large.search(queries, count, params=chosen)
+
+    def _reserve(self, more: int) -> None:
+        if self._size + more > len(self._ids):
+            room = max(64, 2 * len(self._ids), self._size + more)
+            ids, rows = np.empty(room, dtype=np.int64), np.empty((room, self.dimension), dtype=np.float32)
+            ids[: self._size], rows[: self._size] = self._ids[: self._size], self._rows[: self._size]
+            self._ids, self._rows = ids, rows
+
+    def _move(self) -> None:
+        """Everything into faiss, from which it does not come back."""
+        import faiss
+
+        faiss.omp_set_num_threads(1)  # a scan is bound by memory, and two threads of it are slower than one
+        kept = faiss.IndexScalarQuantizer(self.dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+        self._large = faiss.IndexIDMap2(kept)
+        self._large.add_with_ids(self._rows[: self._size], self._ids[: self._size])
+        self._row_of = dict.fromkeys(self._row_of, -1)
+        self._rows, self._ids, self._size = self._rows[:0], self._ids[:0], 0
+
+
+def _best(similarity: np.ndarray, count: int) -> np.ndarray:
+    """Columns of the ``count`` largest of each row, the largest first."""
+    if count == 1:
+        return similarity.argmax(axis=1)[:, None]
+    top = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
+    order = np.argsort(-np.take_along_axis(similarity, top, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(top, order, axis=1)

@@ -1,0 +1,67 @@
+"""ONNX graphs at work: token ids in, an array out, whatever runs them."""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from toolkit.encoders.graph import INPUTS
+from toolkit.errors import ToolkitError
+
+Run = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def open_onnx(path: Path, threads: int | None = None) -> Run:
+    """A graph on ONNX Runtime: (ids, mask), int64 (batch, tokens) each, to its output. Any thread may call it.
+
+    Args:
+        threads: of one call; default all cores.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    if threads:
+        options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # warnings about nodes it would rather see elsewhere
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    def run(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        return session.run(None, dict(zip(INPUTS, (ids, mask, np.zeros_like(ids)), strict=True)))[0]
+
+    return run
+
+
+def open_openvino(path: Path, threads: int | None = None) -> Run:
+    """A graph without fusions on OpenVINO, in bfloat16 where the processor has it. As ``open_onnx``.
+
+    Raises:
+        ToolkitError: the package is missing.
+    """
+    try:
+        import openvino
+    except ImportError as err:
+        raise ToolkitError(
+            "Backend 'openvino' needs its package: pip install 'llm-routing-toolkit[openvino]', or use 'onnx-int8'."
+        ) from err
+    core = openvino.Core()
+    options = {"PERFORMANCE_HINT": "LATENCY"} | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
+    compiled = core.compile_model(str(path), "CPU", options)
+    own = threading.local()  # a request serves one thread at a time
+
+    def run(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        found = own.request.infer(dict(zip(INPUTS, (ids, mask, np.zeros_like(ids)), strict=True)))
+        return next(iter(found.values())).copy()  # the request's own memory is written again by its next call
+
+    return run
+
+
+def padded(rows: Sequence[Sequence[int]], filler: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Token ids and mask, int64 (batch, longest)."""
+    ids = np.full((len(rows), max(map(len, rows))), filler, dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for row, tokens in enumerate(rows):
+        ids[row, : len(tokens)], mask[row, : len(tokens)] = tokens, 1
+    return ids, mask

@@ -1,0 +1,131 @@
+"""A prompt's way to a model: one encoder pass, shared by lookup, router and bandit, then the policy."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit import encoders, policy
+from toolkit.bandits.thompson import GaussianThompson
+from toolkit.cache.index import Index
+from toolkit.errors import ToolkitError
+from toolkit.routers.base import Decision, Prompt, as_text
+from toolkit.routers.embedding import EmbeddingRouter
+
+STAGES = ("tokenise", "encode", "lookup", "head", "draw")
+
+
+@dataclass(frozen=True)
+class Routed:
+    """A decision and what was found on the way.
+
+    Attributes:
+        decision: the model, and the scores it was chosen by (drawn ones, where there is a bandit).
+        predicted: the router's own quality, float64 (m,): what a bandit's ``update`` needs with the reward.
+        vector: of the prompt, float32 (d,).
+        nearest: id of the most similar entry of the index, None where there is none.
+        similarity: its inner product with the prompt.
+    """
+
+    decision: Decision
+    predicted: np.ndarray
+    vector: np.ndarray
+    nearest: int | None
+    similarity: float
+
+
+class Gateway:
+    """Text in, model out. Any thread may call it.
+
+    Args:
+        router: fitted, with a head on an encoder's vectors.
+        index: of earlier prompts, by vectors of the same encoder; looked up, never written.
+        bandit: one arm per model of the router.
+        weight: predicted quality given up per dollar (``policy.choose``).
+        encoder: the router's, where it is not to be the shared one of this process (``encoders.get``).
+
+    Raises:
+        ToolkitError: the parts do not fit each other, or a weight without known costs.
+    """
+
+    def __init__(
+        self,
+        router: EmbeddingRouter,
+        index: Index | None = None,
+        bandit: GaussianThompson | None = None,
+        weight: float = 0.0,
+        encoder: encoders.Encoder | None = None,
+    ):
+        if not isinstance(router, EmbeddingRouter) or not hasattr(router, "models_"):
+            raise ToolkitError(f"Gateway: a fitted router with an encoder was expected; got {router!r}.")
+        self.router = router
+        self.encoder = encoder or encoders.get(router.encoder)
+        if index is not None and index.dimension != self.encoder.dimension:
+            raise ToolkitError(
+                f"Gateway: an index of dimension {self.encoder.dimension} was expected; got {index.dimension}."
+            )
+        if bandit is not None and bandit.arms != len(router.models_):
+            raise ToolkitError(f"Gateway: a bandit of {len(router.models_)} arms was expected; got {bandit.arms}.")
+        if weight and router.cost_table_ is None:
+            raise ToolkitError(f"Gateway: weight {weight:g} needs costs, and this router was fitted without.")
+        self.index = index
+        self.bandit = bandit
+        self.weight = weight
+        self._cost = None if router.cost_table_ is None else policy.ExpectedCost(router.cost_table_)
+
+    def route(self, prompt: Prompt) -> Routed:
+        """Decide about one prompt: a text, or the messages of a conversation."""
+        text = as_text(prompt)
+        return self._decide(text, self.encoder.encode([text]))
+
+    def _decide(self, text: str, vector: np.ndarray) -> Routed:
+        nearest, similarity = self._look_up(vector)
+        predicted = self.router.score(vector)
+        return self._choose(text, vector, predicted, nearest, similarity)
+
+    def _look_up(self, vector: np.ndarray) -> tuple[int | None, float]:
+        if self.index is None:
+            return None, float("nan")
+        similarity, ids = self.index.search(vector)
+        return (int(ids[0, 0]), float(similarity[0, 0])) if ids.size else (None, float("nan"))
+
+    def _choose(
+        self, text: str, vector: np.ndarray, predicted: np.ndarray, nearest: int | None, similarity: float
+    ) -> Routed:
+        scores = predicted if self.bandit is None else self.bandit.draw(predicted)
+        cost = None if self._cost is None else self._cost.predict([text])
+        column = int(policy.choose(scores, np.zeros(scores.shape) if cost is None else cost, self.weight)[0])
+        models = self.router.models_
+        how = "predicted" if self.bandit is None else "drawn"
+        decision = Decision(
+            model=models[column],
+            scores=dict(zip(models, scores[0].tolist(), strict=True)),
+            expected_cost_usd=None if cost is None else float(cost[0, column]),
+            reason=f"{how} quality {scores[0, column]:.3f}, {self.weight:g} of it given up per dollar",
+        )
+        return Routed(decision, predicted[0], vector[0], nearest, similarity)
+
+    def stages(self, prompts: Sequence[Prompt]) -> dict[str, np.ndarray]:
+        """Seconds of each of ``STAGES`` for each prompt, float64 (n,): the same decision, taken apart.
+
+        Raises:
+            ToolkitError: the encoder does not tell tokenising from encoding.
+        """
+        if not hasattr(self.encoder, "tokenise"):
+            raise ToolkitError("Gateway.stages: an encoder with tokenise and forward was expected (encoders.fresh).")
+        taken = np.empty((len(prompts), len(STAGES) + 1))
+        for row, prompt in enumerate(prompts):
+            taken[row, 0] = time.perf_counter()
+            text = as_text(prompt)
+            tokens = self.encoder.tokenise([text])
+            taken[row, 1] = time.perf_counter()
+            vector = self.encoder.forward(tokens)
+            taken[row, 2] = time.perf_counter()
+            nearest, similarity = self._look_up(vector)
+            taken[row, 3] = time.perf_counter()
+            predicted = self.router.score(vector)
+            taken[row, 4] = time.perf_counter()
+            self._choose(text, vector, predicted, nearest, similarity)
+            taken[row, 5] = time.perf_counter()
+        return dict(zip(STAGES, np.diff(taken, axis=1).T, strict=True))
