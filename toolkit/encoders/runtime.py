@@ -24,6 +24,9 @@ def open_onnx(path: Path, threads: int | None = None) -> Run:
     if threads:
         options.intra_op_num_threads = threads
     options.log_severity_level = 3  # warnings about nodes it would rather see elsewhere
+    # Its threads spin for their next piece of work, for up to a second after the call; whatever else then wants the core
+    # (BLAS, torch, another graph) waits for a whole time slice. Within a call they still may.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from toolkit.figures.comparison import cost_curves, intervals, strong_call_curves
 from toolkit.figures.exploration import agreement, front, lengths, quality_by_domain
+from toolkit.figures.latency import latencies, latency_by_length, stage_times
 from toolkit.figures.learning import learning_curves, quality_against_time
 from toolkit.figures.style import page_width, save, use_style
 
@@ -10,12 +11,15 @@ __all__ = [
     "cost_curves",
     "front",
     "intervals",
+    "latencies",
+    "latency_by_length",
     "learning_curves",
     "lengths",
     "page_width",
     "quality_against_time",
     "quality_by_domain",
     "save",
+    "stage_times",
     "strong_call_curves",
     "use_style",
 ]

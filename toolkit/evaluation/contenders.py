@@ -1,0 +1,122 @@
+"""The routers that are timed: each through plain transformers and through the fast path, one prompt at a time."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from toolkit import encoders
+from toolkit.bandits.thompson import GaussianThompson
+from toolkit.cache.index import Index
+from toolkit.encoders import Encoder, minilm
+from toolkit.encoders.sentence import SentenceEncoder
+from toolkit.evaluation import architectures
+from toolkit.gateway import Gateway
+from toolkit.outcomes import Outcomes
+from toolkit.routers.baselines import TokenLengthRule
+from toolkit.routers.classical import RidgeRegression
+from toolkit.routers.compiled import Compiled
+from toolkit.routers.embedding import EmbeddingRouter
+from toolkit.routers.factorization import MatrixFactorization
+from toolkit.routers.forest import PairwiseForest
+from toolkit.routers.local import KNearestNeighbours
+from toolkit.routers.similarity import SimilarityWeighted
+
+MODELS, ENTRIES = 40, 10_000
+FAST = "minilm-int8"
+HEADS: Mapping[str, Callable[[str], EmbeddingRouter]] = {
+    "ridge": lambda encoder: RidgeRegression(encoder=encoder),
+    "MF": lambda encoder: MatrixFactorization(encoder, epochs=3),
+    "SW": lambda encoder: SimilarityWeighted(encoder),
+    "RoRF": lambda encoder: PairwiseForest(encoder),
+}
+Texts = Callable[[Sequence[str]], object]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One thing that is timed: texts in, a decision out.
+
+    Attributes:
+        call: takes a list of texts.
+        path: ``plain`` or ``fast``.
+        note: what a reader must know, such as that weights are random.
+    """
+
+    call: Texts
+    path: str
+    note: str = ""
+
+
+def many_models(outcomes: Outcomes, models: int = MODELS, seed: int = 0) -> Outcomes:
+    """A pool of so many models for timing heads of that width: the columns again and again, a tenth of the cells drawn
+    anew so that no two are equal. What they predict means nothing; costs are left out."""
+    rng = np.random.default_rng(seed)
+    quality = outcomes.quality[:, np.arange(models) % len(outcomes.names)].astype(float)
+    anew = rng.random(quality.shape) < 0.1
+    quality[anew] = rng.random(int(anew.sum()))
+    frame = outcomes.models.iloc[np.arange(models) % len(outcomes.names)].set_axis(
+        [f"model {number + 1:02d}" for number in range(models)]
+    )
+    return Outcomes(f"{outcomes.name}, {models} models", outcomes.prompts, frame, quality)
+
+
+def full_index(encoder: Encoder, texts: Sequence[str], entries: int = ENTRIES, seed: int = 0) -> Index:
+    """An index of vectors of the texts and, up to ``entries``, random ones: a scan costs the same whatever they are."""
+    rows = encoder.encode(texts[:entries])
+    more = np.random.default_rng(seed).normal(size=(entries - len(rows), encoder.dimension)).astype(np.float32)
+    index = Index(encoder.dimension)
+    index.add(range(entries), np.vstack([rows, more / np.linalg.norm(more, axis=1, keepdims=True)]))
+    return index
+
+
+def fast_encoder() -> Encoder:
+    """The encoder of the fast path, shared within the process."""
+    return encoders.get(FAST)
+
+
+def gateway(router: EmbeddingRouter, index: Index, seed: int = 0) -> Gateway:
+    """The whole decision: tokenise, encode, look up, head, one Thompson draw, policy; no memory of earlier prompts."""
+    bandit = GaussianThompson(len(router.models_), seed=seed)
+    return Gateway(router, index, bandit, encoder=encoders.fresh(router.encoder))
+
+
+def decisions(train: Outcomes, index: Index, seed: int = 0) -> dict[str, Contender]:
+    """Routers on an encoder, and the two that need none.
+
+    Args:
+        train: what heads are fitted on.
+        index: of ``FAST`` vectors, looked up in every decision of the fast path.
+    """
+    rule, lexical = TokenLengthRule().fit(train), KNearestNeighbours(encoder="lexical").fit(train)
+    sentence = SentenceEncoder(str(minilm.checkpoint()))
+    words = encoders.fresh("lexical")
+    found = {
+        "length rule": Contender(rule.choose, "fast", "no encoder, no lookup"),
+        "kNN, lexical": Contender(lambda texts: lexical.score(words.encode(texts)), "fast", "no lookup"),
+    }
+    for name, make in HEADS.items():
+        router = make(FAST).fit(train)
+        fast = gateway(router, index, seed)
+        found[f"{name} on MiniLM, fast path"] = Contender(
+            lambda texts, fast=fast: fast.route(texts[0]), "fast", f"int8, lookup in {len(index):,}, draw"
+        )
+        found[f"{name} on MiniLM, plain"] = Contender(
+            lambda texts, router=router: router.score(sentence.encode(texts)), "plain", "sentence-transformers, head"
+        )
+    return found
+
+
+def classifiers(shapes: Sequence[str], fast: Sequence[str], max_tokens: int = 512) -> dict[str, Contender]:
+    """BERT-class routers: each of ``shapes`` through plain transformers, those in ``fast`` as int8 graphs too."""
+    found = {}
+    for shape in shapes:
+        network, tokenizer = architectures.classifier(shape)
+        note = architectures.SHAPES[shape]
+        found[f"{shape} classifier, plain"] = Contender(
+            architectures.plain(network, tokenizer, max_tokens), "plain", note
+        )
+        if shape in fast:
+            graph = Compiled(network, tokenizer, "onnx-int8", max_tokens)
+            found[f"{shape} classifier, fast path"] = Contender(graph.logits, "fast", f"{note}; int8")
+    return found

@@ -1,0 +1,232 @@
+"""Notebook 04's experiments: what is timed in each profile, and the tidy rows that come of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from toolkit import encoders
+from toolkit.errors import ToolkitError
+from toolkit.evaluation import architectures, serving
+from toolkit.evaluation.contenders import HEADS, Contender, Texts, full_index, gateway
+from toolkit.evaluation.latency import Timings, interleaved, stages, synchronised, throughput, usd_per_million
+from toolkit.evaluation.metrics import measured
+from toolkit.gateway import Gateway
+from toolkit.outcomes import Outcomes
+
+VARIANTS = ("minilm", "minilm-mixed", "minilm-int8")
+NO_GPU = "not measured on a GPU"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is timed: ``shapes`` of classifiers through transformers, those of them as graphs too, seconds for each
+    comparison, lengths in tokens, batches, and fresh processes."""
+
+    shapes: tuple[str, ...]
+    fast: tuple[str, ...]
+    budget_s: float
+    lengths: tuple[int, ...]
+    batches: tuple[int, ...]
+    processes: int
+
+
+PLANS = {
+    "smoke": Plan(("MiniLM",), ("MiniLM",), 0.5, (8, 64), (1, 8), 1),
+    "quick": Plan(("MiniLM", "BERT-base", "XLM-RoBERTa-base"), ("MiniLM",), 10.0, (8, 32, 128, 512), (1, 8, 32), 2),
+    "full": Plan(
+        tuple(architectures.SHAPES), tuple(architectures.SHAPES), 90.0, (8, 16, 32, 64, 128, 256, 512), (1, 8, 32), 5
+    ),
+}
+
+
+def singles(texts: Sequence[str]) -> list[list[str]]:
+    """One prompt a call."""
+    return [[text] for text in texts]
+
+
+def compare(contenders: Mapping[str, Contender], texts: Sequence[str], budget_s: float, seed: int = 0) -> Timings:
+    """All contenders in turns on single prompts."""
+    return interleaved({name: one.call for name, one in contenders.items()}, singles(texts), budget_s, seed=seed)
+
+
+def percentiles(timings: Timings, contenders: Mapping[str, Contender], bootstraps: int) -> pd.DataFrame:
+    """Tidy rows of every percentile, with the contenders' notes."""
+    rows = timings.percentiles(bootstraps)
+    notes = [contenders[name].note for name in rows["system"]]
+    return rows.assign(note=[f"{own}; {note}" if own else note for own, note in zip(notes, rows["note"], strict=True)])
+
+
+def drawn(rows: pd.DataFrame, contenders: Mapping[str, Contender]) -> pd.DataFrame:
+    """Rows of ``percentiles`` as ``figures.latencies`` takes them; the tail is the highest percentile known to all."""
+    wide = rows.pivot(index="system", columns="metric", values="value")
+    median = rows[rows["metric"] == "p50_ms"].set_index("system")
+    tail = next(
+        (wide[name] for name in ("p99_ms", "p95_ms", "p90_ms") if name in wide and wide[name].notna().all()), np.nan
+    )
+    path = [contenders[name].path for name in wide.index]
+    return wide.assign(
+        path=path, p50=wide["p50_ms"], tail=tail, ci_low=median["ci_low"], ci_high=median["ci_high"]
+    ).reset_index()
+
+
+def by_length(
+    contenders: Mapping[str, Contender], lengths: Sequence[int], budget_s: float, bootstraps: int, seed: int = 0
+) -> pd.DataFrame:
+    """Rows ``p50_ms`` with a column ``tokens``: the same contenders on prompts of each length, English."""
+    found = []
+    for tokens in lengths:
+        texts = architectures.prompts_of(tokens, 20, seed=seed)
+        rows = compare(contenders, texts, budget_s / len(lengths), seed).percentiles(bootstraps)
+        found.append(rows[rows["metric"] == "p50_ms"].assign(tokens=tokens))
+    return pd.concat(found, ignore_index=True)
+
+
+def variants(train: Outcomes, head: str = "ridge") -> dict[str, Gateway]:
+    """A gateway for each precision of the encoder, head and index from that precision's vectors."""
+    return {
+        name: gateway(HEADS[head](name).fit(train), full_index(encoders.get(name), train.texts)) for name in VARIANTS
+    }
+
+
+def stage_rows(gateways: Mapping[str, Gateway], texts: Sequence[str], bootstraps: int) -> pd.DataFrame:
+    """Tidy rows ``stage_ms``; the gateways take turns of a fifth of the texts each."""
+    parts: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in gateways}
+    for chunk in np.array_split(np.array(texts, dtype=object), 5):
+        for name, one in gateways.items():
+            one.stages(list(chunk[:2]))  # the caches that the others emptied
+            parts[name].append(one.stages(list(chunk)))
+    joined = {
+        name: {stage: np.concatenate([part[stage] for part in found]) for stage in found[0]}
+        for name, found in parts.items()
+    }
+    return pd.concat([stages(found, name, bootstraps) for name, found in joined.items()], ignore_index=True)
+
+
+def rates(
+    calls: Mapping[str, Texts], texts: Sequence[str], batches: Sequence[int], budget_s: float, bootstraps: int
+) -> pd.DataFrame:
+    """Tidy rows ``prompts_per_s`` with a column ``batch``."""
+    found = []
+    for batch in batches:
+        inputs = [list(texts[start : start + batch]) for start in range(0, len(texts) - batch + 1, batch)]
+        timings = interleaved(calls, inputs, budget_s / len(batches), calls=3, least=5)
+        found.append(throughput(timings, batch, bootstraps).assign(batch=batch))
+    return pd.concat(found, ignore_index=True)
+
+
+def process_rows(router: Path, repeats: int, system: str) -> pd.DataFrame:
+    """Tidy rows ``first_decision_s`` and ``memory_mb`` of fresh processes: medians, with the range in the note."""
+    taken, held = serving.cold_starts(router, repeats)
+    return pd.DataFrame(
+        [
+            measured(system, metric, np.array([np.median(values)]), f"{values.min():.3g} to {values.max():.3g}")
+            | {"n": repeats}
+            for metric, values in (("first_decision_s", taken), ("memory_mb", held / 1e6))
+        ]
+    )
+
+
+def prices(rows: pd.DataFrame, usd_per_hour: float, sooner_ms: float) -> pd.DataFrame:
+    """Rows ``usd_per_million`` and ``break_even_share`` of every median.
+
+    Args:
+        rows: of ``percentiles``.
+        usd_per_hour: of the machine.
+        sooner_ms: how much sooner the faster of two models answers; the decision's time is paid back when that share of
+            the calls goes to it.
+    """
+    median = rows[rows["metric"] == "p50_ms"]
+    bounds = ["value", "ci_low", "ci_high"]
+    dollars = median.assign(metric="usd_per_million", unit="USD", note=f"at {usd_per_hour:g} USD per hour")
+    dollars[bounds] = usd_per_million(median[bounds].to_numpy() / 1000, usd_per_hour)
+    share = median.assign(metric="break_even_share", unit="share of calls", note=f"{sooner_ms:g} ms sooner, assumed")
+    share[bounds] = median[bounds] / sooner_ms
+    return pd.concat([dollars, share], ignore_index=True)
+
+
+def on_gpu(device: str, shapes: Sequence[str], budget_s: float, bootstraps: int) -> pd.DataFrame:
+    """Classifiers on a GPU at batch 1 and 32, fp32 and fp16, with CUDA graphs beside; empty where there is none."""
+    if device != "cuda":
+        return pd.DataFrame()
+    found = []
+    texts = architectures.prompts_of(32, 64)
+    for batch in (1, 32):
+        calls = {}
+        for shape in shapes:
+            for words, options in (
+                ("fp32", {}),
+                ("fp16", {"half": True}),
+                ("fp16, CUDA graphs", {"half": True, "compiled": True}),
+            ):
+                network, tokenizer = architectures.classifier(shape)
+                call = architectures.plain(network, tokenizer, device=device, **options)
+                calls[f"{shape} classifier, GPU {words}"] = synchronised(call, device)
+        inputs = [texts[start : start + batch] for start in range(0, len(texts), batch)]
+        timings = interleaved(calls, inputs, budget_s)
+        note = f"batches of {batch}, 32 tokens"
+        found += [timings.percentiles(bootstraps).assign(note=note), throughput(timings, batch, bootstraps)]
+    return pd.concat(found, ignore_index=True)
+
+
+def batched(gateways: Mapping[str, Gateway]) -> dict[str, Texts]:
+    """Text to predicted quality of a batch, through each gateway's encoder and head."""
+    return {name: lambda texts, one=one: one.router.score(one.encoder.encode(texts)) for name, one in gateways.items()}
+
+
+def by_batch(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of ``rates`` as a table: systems by batches, prompts per second with their intervals."""
+    cell = [f"{row.value:,.0f} [{row.ci_low:,.0f}, {row.ci_high:,.0f}]" for row in rows.itertuples()]
+    table = rows.assign(cell=cell).pivot(index="system", columns="batch", values="cell")
+    table.columns = [f"prompts per s, batches of {batch}" for batch in table.columns]
+    return table.rename_axis(index=None)
+
+
+def callers_rows(one: Gateway, texts: Sequence[str], callers: int) -> pd.DataFrame:
+    """Tidy rows ``prompts_per_s`` of one caller and of many threads at once: medians of five alternating turns.
+
+    Raises:
+        ToolkitError: an answer under load differs from the one given alone.
+    """
+    taken: dict[int, list[float]] = {1: [], callers: []}
+    alone = None
+    for _ in range(5):
+        for count in taken:
+            seconds, answers = serving.together(lambda text: one.route(text).predicted, texts, count)
+            taken[count].append(seconds)
+            alone = answers if alone is None else alone
+            if not all(np.array_equal(*pair) for pair in zip(alone, answers, strict=True)):
+                raise ToolkitError(f"{count} callers: the answers of one caller were expected; some differ.")
+    return pd.DataFrame(
+        [
+            measured(f"{count} caller{'s' * (count > 1)}", "prompts_per_s", np.array([len(texts) / np.median(seconds)]))
+            | {"n": 5 * len(texts)}
+            for count, seconds in taken.items()
+        ]
+    )
+
+
+def slowest(rows: pd.DataFrame) -> str:
+    """The system with the largest median: what the others are held against."""
+    median = rows[rows["metric"] == "p50_ms"]
+    return str(median.loc[median["value"].idxmax(), "system"])
+
+
+def for_length(contenders: Mapping[str, Contender]) -> dict[str, Contender]:
+    """The contenders whose time depends on the network: one head on MiniLM, and the classifiers."""
+    return {name: one for name, one in contenders.items() if name.startswith("ridge on") or "classifier" in name}
+
+
+def conclusion(rows: pd.DataFrame, timings: Timings) -> str:
+    """One sentence: what a whole decision takes on the fast path, and how much sooner than the slowest it is there."""
+    median = rows[rows["metric"] == "p50_ms"].set_index("system")
+    name, base = "ridge on MiniLM, fast path", slowest(rows)
+    gain = timings.speedups(base).set_index("system").loc[name]
+    row = median.loc[name]
+    return (
+        f"A whole decision on the fast path takes {row['value']:.2f} ms [{row['ci_low']:.2f}, {row['ci_high']:.2f}] at "
+        f"the median, {gain['value']:.0f} times [{gain['ci_low']:.0f}, {gain['ci_high']:.0f}] less than {base} on the "
+        f"same prompts."
+    )
