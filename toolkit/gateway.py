@@ -10,6 +10,7 @@ from toolkit import encoders, policy
 from toolkit.bandits.thompson import GaussianThompson
 from toolkit.cache.index import Index
 from toolkit.errors import ToolkitError
+from toolkit.hardware import one_blas_thread
 from toolkit.routers.base import Decision, Prompt, as_text
 from toolkit.routers.embedding import EmbeddingRouter
 
@@ -80,8 +81,9 @@ class Gateway:
         return self._decide(text, self.encoder.encode([text]))
 
     def _decide(self, text: str, vector: np.ndarray) -> Routed:
-        nearest, similarity = self._look_up(vector)
-        predicted = self.router.score(vector)
+        with one_blas_thread:
+            nearest, similarity = self._look_up(vector)
+            predicted = self.router.score(vector)
         return self._choose(text, vector, predicted, nearest, similarity)
 
     def _look_up(self, vector: np.ndarray) -> tuple[int | None, float]:
@@ -122,9 +124,10 @@ class Gateway:
             taken[row, 1] = time.perf_counter()
             vector = self.encoder.forward(tokens)
             taken[row, 2] = time.perf_counter()
-            nearest, similarity = self._look_up(vector)
-            taken[row, 3] = time.perf_counter()
-            predicted = self.router.score(vector)
+            with one_blas_thread:
+                nearest, similarity = self._look_up(vector)
+                taken[row, 3] = time.perf_counter()
+                predicted = self.router.score(vector)
             taken[row, 4] = time.perf_counter()
             self._choose(text, vector, predicted, nearest, similarity)
             taken[row, 5] = time.perf_counter()

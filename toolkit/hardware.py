@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,36 @@ def cpu_name() -> str:
 def usable_cores() -> int:
     """Cores this process may use (affinity and containers counted in where the platform tells)."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _OneBlasThread:
+    """BLAS on one thread while any caller is inside; the last one out restores what was there."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside = threading.Lock(), 0
+        self._controller: Any = None
+        self._limited: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._controller is None:
+                from threadpoolctl import ThreadpoolController
+
+                self._controller = ThreadpoolController().select(user_api="blas")
+            if not self._inside:
+                self._limited = self._controller.limit(limits=1)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limited.restore_original_limits()
+
+
+# OpenBLAS threads spin for their next product, some 20 ms long, and a network that runs meanwhile waits for their cores: on
+# two cores it takes twice its time. Products of one prompt are small and gain nothing from threads.
+one_blas_thread = _OneBlasThread()
 
 
 def cuda() -> dict[str, Any] | None:

@@ -46,7 +46,7 @@ def decision() -> None:
     for tokens, bars in ((20, {"p50_ms": "<=3", "p99_ms": "<=6"}), (128, {"p50_ms": "<=14"})):
         inputs = latency_study.singles(architectures.prompts_of(tokens, 50))
         calls = {name: lambda texts, one=one: one.route(texts[0]) for name, one in gateways.items()}
-        timings = interleaved(calls, inputs, BUDGET_S, tight=0.0)
+        timings = interleaved(calls, inputs, BUDGET_S, tight=0.0, least=220)  # ten calls beyond the 99th percentile
         for system in calls:
             for metric in ("p50_ms", "p99_ms"):
                 bar = bars.get(metric, "-") if system == contenders.FAST else "-"

@@ -24,8 +24,8 @@ def open_onnx(path: Path, threads: int | None = None) -> Run:
     if threads:
         options.intra_op_num_threads = threads
     options.log_severity_level = 3  # warnings about nodes it would rather see elsewhere
-    # Its threads spin for their next piece of work, for up to a second after the call; whatever else then wants the core
-    # (BLAS, torch, another graph) waits for a whole time slice. Within a call they still may.
+    # Its threads would spin for their next piece of work long after the call, and whatever else wants their core (BLAS,
+    # torch, another graph) would wait for a whole time slice. Within a call they still do.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
