@@ -54,8 +54,8 @@ class _OneBlasThread:
                 self._limited.restore_original_limits()
 
 
-# OpenBLAS threads spin for their next product, some 20 ms long, and a network that runs meanwhile waits for their cores: on
-# two cores it takes twice its time. Products of one prompt are small and gain nothing from threads.
+# OpenBLAS threads spin for their next product for some 20 ms, and a network that runs meanwhile waits for their cores:
+# on two cores it takes twice its time. Products of one prompt are small and gain nothing from threads.
 one_blas_thread = _OneBlasThread()
 
 
