@@ -20,6 +20,10 @@ from toolkit.errors import ToolkitError
 
 PRECISIONS = ("fp32", "mixed", "int8")
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+RECIPE = "2"  # of export and fusion; another one makes other files
+UNFUSED = (
+    "SkipLayerNormFusion"  # ONNX Runtime's fused sum and normalisation is a scalar loop, slower than the two apart
+)
 FUSABLE = ("bert", "roberta", "xlm-roberta")  # shapes that the optimizer's pattern for BERT knows
 
 
@@ -52,7 +56,8 @@ def graph(build: Callable[[], Any], weights: str, precision: str, output: str = 
     Raises:
         ToolkitError: a network of another shape.
     """
-    made_by = hashlib.sha256("/".join(version(name) for name in ("torch", "transformers", "onnxruntime")).encode())
+    versions = [version(name) for name in ("torch", "transformers", "onnxruntime")]
+    made_by = hashlib.sha256("/".join([RECIPE, *versions]).encode())
     name = f"{weights[:16]}-{precision}-{made_by.hexdigest()[:8]}.onnx"
     made = paths.cache_dir() / "graphs" / name
     if made.is_file():
@@ -74,6 +79,7 @@ def _export(network: Any, output: str, target: Path, fused: bool) -> None:
     """Trace the network and fuse its attention and normalisation, which halves the time of short prompts."""
     import torch
     from onnxruntime.transformers import optimizer
+    from onnxruntime.transformers.fusion_options import FusionOptions
 
     config = network.config
     if config.model_type not in FUSABLE:
@@ -105,8 +111,14 @@ def _export(network: Any, output: str, target: Path, fused: bool) -> None:
         dynamo=False,  # only the tracing exporter writes attention as the optimizer knows it
     )
     if fused:
+        options = FusionOptions("bert")
+        options.enable_skip_layer_norm = options.enable_bias_skip_layer_norm = False  # see UNFUSED
         better = optimizer.optimize_model(
-            str(traced), model_type="bert", num_heads=config.num_attention_heads, hidden_size=config.hidden_size
+            str(traced),
+            model_type="bert",
+            num_heads=config.num_attention_heads,
+            hidden_size=config.hidden_size,
+            optimization_options=options,
         )
         better.save_model_to_file(str(target))
         traced.unlink()

@@ -67,7 +67,8 @@ class MiniLM:
             raise ToolkitError(f"MiniLM: precision {', '.join(graph.PRECISIONS)} was expected; got {precision!r}.")
         self.precision = precision
         self.threads = threads
-        self.identity = f"minilm-{SHA256[:16]}-{precision}-{MAX_TOKENS}"
+        made = precision if precision == "fp32" else f"{precision}.{graph.RECIPE}"  # rounding may fall another way
+        self.identity = f"minilm-{SHA256[:16]}-{made}-{MAX_TOKENS}"
         self._loading = threading.Lock()
         self._parts = None
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.encoders.graph import INPUTS
+from toolkit.encoders.graph import INPUTS, UNFUSED
 from toolkit.errors import ToolkitError
 
 Run = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -27,7 +27,9 @@ def open_onnx(path: Path, threads: int | None = None) -> Run:
     # Its threads would spin for their next piece of work long after the call, and whatever else wants their core (BLAS,
     # torch, another graph) would wait for a whole time slice. Within a call they still do.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=[UNFUSED]
+    )
 
     def run(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         return session.run(None, dict(zip(INPUTS, (ids, mask, np.zeros_like(ids)), strict=True)))[0]
