@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import tiny_bert
-from toolkit import save_router
+from toolkit import encoders, hardware, save_router
 from toolkit.errors import ToolkitError
-from toolkit.evaluation import architectures, latency, serving
+from toolkit.evaluation import architectures, latency, latency_study, serving
 from toolkit.evaluation.contenders import full_index, gateway, many_models
 from toolkit.evaluation.latency import Timings, interleaved, stages, throughput, usd_per_million
 from toolkit.routers.bert import load_classifier
@@ -120,10 +120,27 @@ def test_what_is_timed_has_the_published_sizes():
         architectures.prompts_of(600, 1)
 
 
+@pytest.mark.gpu
+def test_on_a_gpu_answers_are_the_cpus_and_every_variant_is_timed():
+    if hardware.cuda() is None:
+        pytest.skip("no CUDA GPU on this machine")
+    texts = architectures.prompts_of(32, 4)
+    expected = architectures.plain(*architectures.classifier("MiniLM"))(texts)
+    for half, compiled in ((False, False), (True, False), (True, True)):
+        call = architectures.plain(*architectures.classifier("MiniLM"), device="cuda", half=half, compiled=compiled)
+        np.testing.assert_allclose(call(texts), expected, atol=1e-2 if half else 1e-4)
+    rows = latency_study.on_gpu("cuda", ("MiniLM",), 1.0, 100)
+    assert {"MiniLM classifier, GPU fp32", "MiniLM classifier, GPU fp16, CUDA graphs"} < set(rows["system"])
+
+
+def test_without_a_gpu_nothing_is_invented():
+    assert latency_study.on_gpu("cpu", ("MiniLM",), 1.0, 100).empty
+
+
 def test_a_process_is_watched_from_its_start(synthetic, tmp_path):
     data = many_models(synthetic.sample(60))
     router = RidgeRegression(encoder="minilm-int8").fit(data)
-    whole = gateway(router, full_index(router_encoder(router), data.texts, 200))
+    whole = gateway(router, full_index(encoders.get(router.encoder), data.texts, 200))
     seconds, answers = serving.together(whole.route, data.texts[:20], 4)
     assert seconds > 0 and [routed.nearest for routed in answers] == list(range(20))
     taken, held = serving.cold_starts(save_router(router, tmp_path / "router"), 1)
@@ -132,9 +149,3 @@ def test_a_process_is_watched_from_its_start(synthetic, tmp_path):
         serving.cold_starts(tmp_path, 1)
     noise = serving.Conditions().end()
     assert set(noise) == {"load_before", "mhz", "steal_share", "preempted_per_s"}
-
-
-def router_encoder(router):
-    from toolkit import encoders
-
-    return encoders.get(router.encoder)

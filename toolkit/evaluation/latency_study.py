@@ -75,13 +75,15 @@ def drawn(rows: pd.DataFrame, contenders: Mapping[str, Contender]) -> pd.DataFra
 def by_length(
     contenders: Mapping[str, Contender], lengths: Sequence[int], budget_s: float, bootstraps: int, seed: int = 0
 ) -> pd.DataFrame:
-    """Rows ``p50_ms`` with a column ``tokens``: the same contenders on prompts of each length, English."""
+    """Rows ``p50_ms`` on English prompts of each length, with columns ``tokens``, ``network`` and ``path``."""
     found = []
     for tokens in lengths:
         texts = architectures.prompts_of(tokens, 20, seed=seed)
         rows = compare(contenders, texts, budget_s / len(lengths), seed).percentiles(bootstraps)
         found.append(rows[rows["metric"] == "p50_ms"].assign(tokens=tokens))
-    return pd.concat(found, ignore_index=True)
+    rows = pd.concat(found, ignore_index=True)
+    path = [contenders[name].path for name in rows["system"]]
+    return rows.assign(network=rows["system"].str.rsplit(", ", n=1).str[0], path=path)
 
 
 def variants(train: Outcomes, head: str = "ridge") -> dict[str, Gateway]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from toolkit.figures.style import COLOURS, FAINT, INK, beside, canvas, colours, log_ticks, small, with_legend
 
@@ -35,9 +35,7 @@ def latencies(
     for at, (low, high) in enumerate(claims.values(), start=len(rows)):
         axes.plot([low, high], [at, at], color=_CLAIM, lw=1.6, ls=(0, (3, 2)), marker="|", ms=8)
         words = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-        axes.annotate(
-            f"{words}, claimed, not measured", (high, at), xytext=(8, 0), **beside(), fontsize=8, color=_CLAIM
-        )
+        axes.annotate(words, (high, at), xytext=(8, 0), **beside(), fontsize=8, color=_CLAIM)
     axes.set(xscale="log", xlabel="Milliseconds from text to decision, batch 1, log scale", ylim=(-0.7, None))
     axes.set_yticks(range(len(rows) + len(claims)), [*rows["system"], *claims])
     _room(axes, 1.9)
@@ -47,25 +45,30 @@ def latencies(
     for path, words in (("fast", "fast path"), ("plain", "plain transformers")):
         if (rows["path"] == path).any():
             axes.plot([], [], "o", color=_PATHS[path], label=words)
+    if claims:
+        axes.plot([], [], color=_CLAIM, lw=1.6, ls=(0, (3, 2)), label="claimed, not measured")
     return with_legend(figure, axes)
 
 
 def latency_by_length(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
-    """Median time against the prompt's length, one line a system, with 95% intervals; both axes log.
+    """Median time against the prompt's length with 95% intervals, both axes log; solid the fast path, dashed plain.
 
     Args:
-        rows: system, tokens, value, ci_low, ci_high.
+        rows: network, path (fast or plain), tokens, value, ci_low, ci_high.
     """
     figure, axes = canvas(title, note)
-    shade = colours(rows["system"])
-    for name, part in rows.sort_values("tokens").groupby("system", sort=False):
-        axes.plot(part["tokens"], part["value"], "o-", color=shade[name], ms=5, mec="white", mew=0.8, label=name)
-        axes.fill_between(part["tokens"], part["ci_low"], part["ci_high"], color=shade[name], alpha=0.15, lw=0)
+    shade = colours(rows["network"])
+    for (network, path), part in rows.sort_values("tokens").groupby(["network", "path"], sort=False):
+        style = {"color": shade[network], "ls": "-" if path == "fast" else (0, (4, 2)), "label": f"{network}, {path}"}
+        axes.plot(part["tokens"], part["value"], marker="o", ms=5, mec="white", mew=0.8, **style)
+        axes.fill_between(part["tokens"], part["ci_low"], part["ci_high"], color=shade[network], alpha=0.15, lw=0)
     axes.set(xscale="log", yscale="log", xlabel="Tokens of the prompt, log scale", ylabel="Milliseconds, log scale")
-    axes.set_xticks(sorted(rows["tokens"].unique()))
+    axes.xaxis.set_major_locator(FixedLocator(sorted(rows["tokens"].unique())))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(NullFormatter())
     return with_legend(figure, axes)
 
 
