@@ -87,8 +87,7 @@ def interleaved(
         raise ToolkitError("Latency: a system, an input, a call and two rounds at least were expected.")
     rng = np.random.default_rng(seed)
     for call in systems.values():
-        for _ in range(2):
-            call(inputs[0])
+        call(inputs[0])
     taken: dict[str, list[np.ndarray]] = {name: [] for name in systems}
     names, start, rounds, settled = list(systems), time.perf_counter(), 0, False
     with tqdm(desc="timing", unit="round", disable=None) as bar:

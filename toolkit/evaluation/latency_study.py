@@ -16,29 +16,43 @@ from toolkit.evaluation.metrics import measured
 from toolkit.gateway import Gateway
 from toolkit.outcomes import Outcomes
 
+SHAPES = tuple(architectures.SHAPES)
 VARIANTS = ("minilm", "minilm-mixed", "minilm-int8")
 NO_GPU = "not measured on a GPU"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is timed: ``shapes`` of classifiers through transformers, those of them as graphs too, seconds for each
-    comparison, lengths in tokens, batches, and fresh processes."""
+    """How much is timed.
+
+    Attributes:
+        shapes: classifiers through plain transformers; ``fast``: those of them as graphs too.
+        budget_s: for each comparison, once its least rounds are done.
+        least: rounds of the comparison of all; other comparisons take half.
+        calls: counted calls of a visit there.
+        tail: calls of each encoder from which high percentiles are read.
+        lengths: in tokens.
+        variants: encoders whose stages and rates are taken.
+        batches: prompts a call.
+        turns: fresh processes, and turns of many callers.
+    """
 
     shapes: tuple[str, ...]
     fast: tuple[str, ...]
     budget_s: float
+    least: int
+    calls: int
+    tail: int
     lengths: tuple[int, ...]
+    variants: tuple[str, ...]
     batches: tuple[int, ...]
-    processes: int
+    turns: int
 
 
 PLANS = {
-    "smoke": Plan(("MiniLM",), ("MiniLM",), 0.5, (8, 64), (1, 8), 1),
-    "quick": Plan(("MiniLM", "BERT-base", "XLM-RoBERTa-base"), ("MiniLM",), 10.0, (8, 32, 128, 512), (1, 8, 32), 2),
-    "full": Plan(
-        tuple(architectures.SHAPES), tuple(architectures.SHAPES), 90.0, (8, 16, 32, 64, 128, 256, 512), (1, 8, 32), 5
-    ),
+    "smoke": Plan(("MiniLM",), ("MiniLM",), 0.0, 2, 1, 20, (8, 32), ("minilm-int8",), (1, 4), 1),
+    "quick": Plan(SHAPES, ("MiniLM",), 4.0, 5, 2, 200, (8, 32, 128), ("minilm", "minilm-int8"), (1, 8, 32), 1),
+    "full": Plan(SHAPES, SHAPES, 120.0, 100, 5, 2000, (8, 16, 32, 64, 128, 256, 512), VARIANTS, (1, 8, 32), 5),
 }
 
 
@@ -47,9 +61,21 @@ def singles(texts: Sequence[str]) -> list[list[str]]:
     return [[text] for text in texts]
 
 
-def compare(contenders: Mapping[str, Contender], texts: Sequence[str], budget_s: float, seed: int = 0) -> Timings:
+def compare(
+    contenders: Mapping[str, Contender], texts: Sequence[str], budget_s: float, least: int, calls: int, seed: int = 0
+) -> Timings:
     """All contenders in turns on single prompts."""
-    return interleaved({name: one.call for name, one in contenders.items()}, singles(texts), budget_s, seed=seed)
+    systems = {name: one.call for name, one in contenders.items()}
+    return interleaved(systems, singles(texts), budget_s, calls=calls, least=least, seed=seed)
+
+
+def tails(
+    gateways: Mapping[str, Gateway], texts: Sequence[str], plan: Plan, bootstraps: int, seed: int = 0
+) -> pd.DataFrame:
+    """Tidy rows of the percentiles of a whole decision, for each gateway, in turns of ten calls."""
+    calls = {name: lambda texts, one=one: one.route(texts[0]) for name, one in gateways.items()}
+    rounds = -(-plan.tail // 10)
+    return interleaved(calls, singles(texts), 0.0, calls=10, least=max(2, rounds), seed=seed).percentiles(bootstraps)
 
 
 def percentiles(timings: Timings, contenders: Mapping[str, Contender], bootstraps: int) -> pd.DataFrame:
@@ -72,25 +98,23 @@ def drawn(rows: pd.DataFrame, contenders: Mapping[str, Contender]) -> pd.DataFra
     ).reset_index()
 
 
-def by_length(
-    contenders: Mapping[str, Contender], lengths: Sequence[int], budget_s: float, bootstraps: int, seed: int = 0
-) -> pd.DataFrame:
+def by_length(contenders: Mapping[str, Contender], plan: Plan, bootstraps: int, seed: int = 0) -> pd.DataFrame:
     """Rows ``p50_ms`` on English prompts of each length, with columns ``tokens``, ``network`` and ``path``."""
     found = []
-    for tokens in lengths:
+    least = max(2, plan.least // 2)
+    for tokens in plan.lengths:
         texts = architectures.prompts_of(tokens, 20, seed=seed)
-        rows = compare(contenders, texts, budget_s / len(lengths), seed).percentiles(bootstraps)
+        timings = compare(contenders, texts, plan.budget_s / len(plan.lengths), least, 1, seed)
+        rows = timings.percentiles(bootstraps)
         found.append(rows[rows["metric"] == "p50_ms"].assign(tokens=tokens))
     rows = pd.concat(found, ignore_index=True)
     path = [contenders[name].path for name in rows["system"]]
     return rows.assign(network=rows["system"].str.rsplit(", ", n=1).str[0], path=path)
 
 
-def variants(train: Outcomes, head: str = "ridge") -> dict[str, Gateway]:
+def variants(train: Outcomes, names: Sequence[str] = VARIANTS, head: str = "ridge") -> dict[str, Gateway]:
     """A gateway for each precision of the encoder, head and index from that precision's vectors."""
-    return {
-        name: gateway(HEADS[head](name).fit(train), full_index(encoders.get(name), train.texts)) for name in VARIANTS
-    }
+    return {name: gateway(HEADS[head](name).fit(train), full_index(encoders.get(name), train.texts)) for name in names}
 
 
 def stage_rows(gateways: Mapping[str, Gateway], texts: Sequence[str], bootstraps: int) -> pd.DataFrame:
@@ -107,14 +131,12 @@ def stage_rows(gateways: Mapping[str, Gateway], texts: Sequence[str], bootstraps
     return pd.concat([stages(found, name, bootstraps) for name, found in joined.items()], ignore_index=True)
 
 
-def rates(
-    calls: Mapping[str, Texts], texts: Sequence[str], batches: Sequence[int], budget_s: float, bootstraps: int
-) -> pd.DataFrame:
+def rates(calls: Mapping[str, Texts], texts: Sequence[str], plan: Plan, bootstraps: int) -> pd.DataFrame:
     """Tidy rows ``prompts_per_s`` with a column ``batch``."""
-    found = []
-    for batch in batches:
+    found, least = [], max(2, plan.least // 2)
+    for batch in plan.batches:
         inputs = [list(texts[start : start + batch]) for start in range(0, len(texts) - batch + 1, batch)]
-        timings = interleaved(calls, inputs, budget_s / len(batches), calls=3, least=5)
+        timings = interleaved(calls, inputs, plan.budget_s / 2 / len(plan.batches), calls=1, least=least)
         found.append(throughput(timings, batch, bootstraps).assign(batch=batch))
     return pd.concat(found, ignore_index=True)
 
@@ -186,15 +208,15 @@ def by_batch(rows: pd.DataFrame) -> pd.DataFrame:
     return table.rename_axis(index=None)
 
 
-def callers_rows(one: Gateway, texts: Sequence[str], callers: int) -> pd.DataFrame:
-    """Tidy rows ``prompts_per_s`` of one caller and of many threads at once: medians of five alternating turns.
+def callers_rows(one: Gateway, texts: Sequence[str], callers: int, turns: int = 5) -> pd.DataFrame:
+    """Tidy rows ``prompts_per_s`` of one caller and of many threads at once: medians of alternating turns.
 
     Raises:
         ToolkitError: an answer under load differs from the one given alone.
     """
     taken: dict[int, list[float]] = {1: [], callers: []}
     alone = None
-    for _ in range(5):
+    for _ in range(turns):
         for count in taken:
             seconds, answers = serving.together(lambda text: one.route(text).predicted, texts, count)
             taken[count].append(seconds)
@@ -204,7 +226,7 @@ def callers_rows(one: Gateway, texts: Sequence[str], callers: int) -> pd.DataFra
     return pd.DataFrame(
         [
             measured(f"{count} caller{'s' * (count > 1)}", "prompts_per_s", np.array([len(texts) / np.median(seconds)]))
-            | {"n": 5 * len(texts)}
+            | {"n": turns * len(texts)}
             for count, seconds in taken.items()
         ]
     )
