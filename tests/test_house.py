@@ -42,6 +42,7 @@ HEAVY = {"torch", "transformers", "sentence_transformers", "onnxruntime", "openv
 MAY_IMPORT_HEAVY = {
     "hardware.py",
     "graph.py",
+    "quiet.py",
     "minilm.py",
     "runtime.py",
     "sentence.py",

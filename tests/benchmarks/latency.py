@@ -4,12 +4,14 @@
 which reads RouteLLM's MMLU. Run it on an idle machine: milliseconds are of this machine, ratios hold on others.
 """
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from tests.benchmarks import harness
 from toolkit import datasets, encoders, save_router
@@ -130,11 +132,32 @@ def variants() -> None:
             harness.line(f"apgr_{head}_{name}_over_fp32", gap[0], *statistics.interval(gap), ">=-0.005")
 
 
+def notebook() -> None:
+    """Notebook 04, quick, cold and warm; and whether the ratios of two runs agree within their intervals."""
+    gains = []
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"TOOLKIT_CACHE": str(Path(folder) / "cache")}
+        for name, bar in (("cold", "-"), ("warm", "<=45"), ("again", "<=45")):
+            out = Path(folder) / name
+            command = [sys.executable, "-m", "toolkit", "report", "--only", "04", "--out", str(out)]
+            seconds, peak = harness.run(command, environment)
+            harness.line(f"notebook_04_{name}_s", seconds, np.nan, np.nan, bar)
+            harness.line(f"notebook_04_{name}_peak_gb", peak, np.nan, np.nan, "-")
+            (table,) = out.glob("*/measurements.csv")
+            rows = pd.read_csv(table)
+            gains.append(rows[rows["metric"] == "speedup"].set_index("system"))
+    first, second = gains[1], gains[2].loc[gains[1].index]
+    agree = (first["ci_low"] <= second["ci_high"]) & (second["ci_low"] <= first["ci_high"])
+    harness.tell(f"apart: {', '.join(first.index[~agree]) or 'none'}")
+    harness.line(f"speedups_that_agree_of_{len(agree)}", float(agree.mean()), np.nan, np.nan, ">=0.95")
+
+
 BARS: dict[str, Callable[[], None]] = {
     "decision": decision,
     "encoding": encoding,
     "classifier": classifier,
     "process": process,
+    "notebook": notebook,
     "variants": variants,
 }
 

@@ -61,7 +61,7 @@ def test_systems_take_turns_on_the_same_inputs(monkeypatch):
     machine = Machine(monkeypatch)
     systems = {name: machine.system(name, 0.01) for name in "abc"}
     timings = interleaved(systems, range(1000), budget_s=0.0, calls=4, least=6)
-    visits = [machine.log[start : start + 5] for start in range(3, len(machine.log), 5)]  # after the warm-up
+    visits = [machine.log[start : start + 5] for start in range(9, len(machine.log), 5)]  # after the warm-up
     assert len(visits) == 18 and all(len({name for name, _ in visit}) == 1 for visit in visits)
     orders = set()
     for start in range(0, 18, 3):
@@ -70,6 +70,13 @@ def test_systems_take_turns_on_the_same_inputs(monkeypatch):
         orders.add(names)
     assert len(orders) > 1
     assert not timings.settled and timings.seconds["a"].shape == (6, 4)
+
+
+def test_a_fast_system_takes_its_inputs_again(monkeypatch):
+    machine = Machine(monkeypatch)
+    systems = {"fast": machine.system("fast", 0.001, 0.0), "slow": machine.system("slow", 0.05, 0.0)}
+    timings = interleaved(systems, range(9), budget_s=0.0, calls=2, least=2, visit_s=0.02)
+    assert timings.seconds["fast"].shape == (2, 20) and timings.seconds["slow"].shape == (2, 2)
 
 
 def test_measuring_stops_when_the_medians_are_known(monkeypatch):

@@ -3,11 +3,8 @@
 A graph is named by what decides it (weights, precision, versions), so a stale one is never read.
 """
 
-import contextlib
 import hashlib
-import logging
 import os
-import warnings
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 from toolkit import paths
+from toolkit.encoders.quiet import quiet_export
 from toolkit.errors import ToolkitError
 
 PRECISIONS = ("fp32", "mixed", "int8")
@@ -66,7 +64,7 @@ def graph(build: Callable[[], Any], weights: str, precision: str, output: str = 
     with FileLock(f"{target}.lock"):
         if not target.is_file():
             part = target.with_suffix(f".{os.getpid()}.part")
-            with _quiet():
+            with quiet_export():
                 if precision in ("fp32", "plain"):
                     _export(build(), output, part, fused=precision == "fp32")
                 else:
@@ -140,16 +138,3 @@ def _quantise(source: Path, target: Path, precision: str) -> None:
         nodes_to_exclude=down if precision == "mixed" else [],
         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # shapes of fused nodes are not inferred
     )
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Exporters warn about their own internals at length; what fails still raises."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):  # noqa: PTH123
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.encoders.graph import weights_hash
+from toolkit.encoders.quiet import quiet_loading
 from toolkit.encoders.text import readable
 from toolkit.errors import ToolkitError, first_line
 
@@ -27,7 +28,8 @@ class SentenceEncoder:
         from sentence_transformers import SentenceTransformer
 
         try:
-            self._model = SentenceTransformer(name, device=device)
+            with quiet_loading():
+                self._model = SentenceTransformer(name, device=device)
         except (OSError, ValueError) as err:
             raise ToolkitError(
                 f"encoder {name!r}: a sentence encoder of the hub or a local folder was expected and could not be "

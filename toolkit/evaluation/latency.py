@@ -27,7 +27,7 @@ class Timings:
     """What was measured.
 
     Attributes:
-        seconds: by system, float64 (rounds, calls), one row a visit.
+        seconds: by system, float64 (rounds, calls), one row a visit; a fast system makes more calls.
         settled: whether every median's interval became as tight as was asked for.
     """
 
@@ -67,17 +67,19 @@ def interleaved(
     tight: float = 0.03,
     calls: int = 5,
     least: int = 10,
+    visit_s: float = 0.02,
     seed: int = 0,
 ) -> Timings:
     """Time systems that take turns, until every median is known well enough or the budget is spent.
 
     Args:
         systems: name -> what is called with one input. A system on a GPU must wait for it (``synchronised``).
-        inputs: drawn from for each call, the same for all systems of a round.
+        inputs: drawn from for each round.
         budget_s: seconds, warm-up aside.
         tight: half width of every median's interval, relative to it, at which measuring stops.
-        calls: counted calls of a visit.
+        calls: inputs of a visit that count, the same for all systems of a round.
         least: rounds, whatever the budget; the first that can be judged.
+        visit_s: seconds; a system that is through sooner takes its inputs again, up to ten times.
         seed: of the order of systems and inputs.
 
     Raises:
@@ -86,25 +88,29 @@ def interleaved(
     if not systems or not len(inputs) or calls < 1 or least < 2:
         raise ToolkitError("Latency: a system, an input, a call and two rounds at least were expected.")
     rng = np.random.default_rng(seed)
-    for call in systems.values():
+    repeats = {}
+    for name, call in systems.items():
         call(inputs[0])
+        repeats[name] = int(np.clip(visit_s / calls / _visit(call, inputs[:1], 1)[0], 1, 10))
     taken: dict[str, list[np.ndarray]] = {name: [] for name in systems}
     names, start, rounds, settled = list(systems), time.perf_counter(), 0, False
     with tqdm(desc="timing", unit="round", disable=None) as bar:
         while not settled and (rounds < least or time.perf_counter() - start < budget_s):
-            chosen = [inputs[row] for row in rng.integers(0, len(inputs), calls + 1)]
+            chosen = [inputs[row] for row in rng.integers(0, len(inputs), calls)]
             for name in rng.permutation(names):
-                taken[name].append(_visit(systems[name], chosen))
+                taken[name].append(_visit(systems[name], chosen, repeats[name]))
             rounds += 1
             bar.update()
             settled = rounds >= least and rounds % 5 == 0 and _widest(taken, seed) <= tight
     return Timings({name: np.array(rows) for name, rows in taken.items()}, settled)
 
 
-def _visit(call: Call, inputs: Sequence[Any]) -> np.ndarray:
-    call(inputs[0])
-    seconds = np.empty(len(inputs) - 1)
-    for row, one in enumerate(inputs[1:]):
+def _visit(call: Call, inputs: Sequence[Any], repeats: int) -> np.ndarray:
+    """Seconds of every call but the first: its input is called once more when it is its turn."""
+    call(inputs[-1])
+    seconds = np.empty(len(inputs) * repeats)
+    for row in range(len(seconds)):
+        one = inputs[row % len(inputs)]
         start = time.perf_counter()
         call(one)
         seconds[row] = time.perf_counter() - start

@@ -18,6 +18,8 @@ from toolkit.outcomes import Outcomes
 
 SHAPES = tuple(architectures.SHAPES)
 VARIANTS = ("minilm", "minilm-mixed", "minilm-int8")
+SHIPPED = "XLM-RoBERTa-base classifier, plain"
+RANDOM_NOTE = "BERT-base and XLM-RoBERTa-base with random weights of the exact shape, which take as long"
 NO_GPU = "not measured on a GPU"
 
 
@@ -51,7 +53,7 @@ class Plan:
 
 PLANS = {
     "smoke": Plan(("MiniLM",), ("MiniLM",), 0.0, 2, 1, 20, (8, 32), ("minilm-int8",), (1, 4), 1),
-    "quick": Plan(SHAPES, ("MiniLM",), 4.0, 5, 2, 200, (8, 32, 128), ("minilm", "minilm-int8"), (1, 8, 32), 1),
+    "quick": Plan(SHAPES, ("MiniLM",), 3.0, 6, 1, 200, (8, 32, 128), ("minilm", "minilm-int8"), (1, 8, 32), 1),
     "full": Plan(SHAPES, SHAPES, 120.0, 100, 5, 2000, (8, 16, 32, 64, 128, 256, 512), VARIANTS, (1, 8, 32), 5),
 }
 
@@ -232,25 +234,29 @@ def callers_rows(one: Gateway, texts: Sequence[str], callers: int, turns: int = 
     )
 
 
-def slowest(rows: pd.DataFrame) -> str:
-    """The system with the largest median: what the others are held against."""
-    median = rows[rows["metric"] == "p50_ms"]
-    return str(median.loc[median["value"].idxmax(), "system"])
+def baseline(rows: pd.DataFrame) -> str:
+    """What the others are held against: what RouteLLM ships where it was timed, else the slowest."""
+    median = rows[rows["metric"] == "p50_ms"].set_index("system")["value"]
+    return SHIPPED if SHIPPED in median.index else str(median.idxmax())
 
 
 def for_length(contenders: Mapping[str, Contender]) -> dict[str, Contender]:
-    """The contenders whose time depends on the network: one head on MiniLM, and the classifiers."""
-    return {name: one for name, one in contenders.items() if name.startswith("ridge on") or "classifier" in name}
+    """One head on MiniLM and the classifiers, each network once: BERT-base takes what XLM-RoBERTa-base does."""
+    return {
+        name: one
+        for name, one in contenders.items()
+        if name.startswith("ridge on") or ("classifier" in name and not name.startswith("BERT-base"))
+    }
 
 
 def conclusion(rows: pd.DataFrame, timings: Timings) -> str:
-    """One sentence: what a whole decision takes on the fast path, and how much sooner than the slowest it is there."""
+    """One sentence: what a whole decision takes on the fast path, as a ratio to the baseline too."""
     median = rows[rows["metric"] == "p50_ms"].set_index("system")
-    name, base = "ridge on MiniLM, fast path", slowest(rows)
+    name, base = "ridge on MiniLM, fast path", baseline(rows)
     gain = timings.speedups(base).set_index("system").loc[name]
     row = median.loc[name]
     return (
         f"A whole decision on the fast path takes {row['value']:.2f} ms [{row['ci_low']:.2f}, {row['ci_high']:.2f}] at "
-        f"the median, {gain['value']:.0f} times [{gain['ci_low']:.0f}, {gain['ci_high']:.0f}] less than {base} on the "
-        f"same prompts."
+        f"the median. {base}, takes {gain['value']:.1f} times [{gain['ci_low']:.1f}, {gain['ci_high']:.1f}] as long on "
+        f"the same prompts."
     )

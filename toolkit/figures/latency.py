@@ -45,6 +45,8 @@ def latencies(
     for path, words in (("fast", "fast path"), ("plain", "plain transformers")):
         if (rows["path"] == path).any():
             axes.plot([], [], "o", color=_PATHS[path], label=words)
+    if rows["tail"].notna().any():
+        axes.plot([], [], color=FAINT, lw=1, label="to the highest percentile known")
     if claims:
         axes.plot([], [], color=_CLAIM, lw=1.6, ls=(0, (3, 2)), label="claimed, not measured")
     return with_legend(figure, axes)

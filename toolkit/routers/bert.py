@@ -1,6 +1,5 @@
 """BERT-class routers: a transformers sequence classifier, fine-tuned here or released by others."""
 
-import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pandas as pd
 
 from toolkit import hardware
 from toolkit.encoders import minilm
+from toolkit.encoders.quiet import quiet_loading
 from toolkit.encoders.text import readable
 from toolkit.errors import ToolkitError, first_line
 from toolkit.outcomes import Outcomes
@@ -52,7 +52,7 @@ class NetworkRouter(Router):
         return logits
 
     def save_parts(self, folder: Path) -> None:
-        with _quiet():
+        with quiet_loading():
             self._network.save_pretrained(folder / _FOLDER)
         self._tokenizer.save_pretrained(folder / _FOLDER)
 
@@ -181,7 +181,7 @@ def load_classifier(name: str, labels: int | None = None, saved: bool = False) -
 
     source = str(minilm.checkpoint()) if name == "minilm" else name
     try:
-        with _quiet():  # that the head is fresh is what was asked for
+        with quiet_loading():  # that the head is fresh is what was asked for
             head = {} if labels is None else {"num_labels": labels, "problem_type": "multi_label_classification"}
             head |= {"use_safetensors": True, "local_files_only": True, "trust_remote_code": False} if saved else {}
             network = AutoModelForSequenceClassification.from_pretrained(
@@ -204,22 +204,6 @@ def check_length(network: Any, tokenizer: Any, max_tokens: int) -> None:
     longest = min(tokenizer.model_max_length, getattr(network.config, "max_position_embeddings", max_tokens))
     if not 3 <= max_tokens <= longest:
         raise ToolkitError(f"max_tokens from 3 to {longest} was expected of this checkpoint; got {max_tokens}.")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """transformers without its progress bars and news."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def by_length(tokenizer: Any, texts: Sequence[str], max_tokens: int, batch: int) -> Iterator[tuple[np.ndarray, Any]]:
