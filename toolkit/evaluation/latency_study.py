@@ -106,7 +106,7 @@ def by_length(contenders: Mapping[str, Contender], plan: Plan, bootstraps: int, 
     least = max(2, plan.least // 2)
     for tokens in plan.lengths:
         texts = architectures.prompts_of(tokens, 20, seed=seed)
-        timings = compare(contenders, texts, plan.budget_s / len(plan.lengths), least, 1, seed)
+        timings = compare(contenders, texts, plan.budget_s / 2 / len(plan.lengths), least, 1, seed)
         rows = timings.percentiles(bootstraps)
         found.append(rows[rows["metric"] == "p50_ms"].assign(tokens=tokens))
     rows = pd.concat(found, ignore_index=True)
