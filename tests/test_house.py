@@ -43,6 +43,8 @@ MAY_IMPORT_HEAVY = {
     "hardware.py",
     "graph.py",
     "quiet.py",
+    "architectures.py",
+    "latency.py",
     "minilm.py",
     "runtime.py",
     "sentence.py",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import make_router
-from toolkit import load_router, save_router
+from toolkit import encoders, load_router, save_router
 from toolkit.errors import ToolkitError
 from toolkit.evaluation.selection import CrossValidated
 from toolkit.routers import ROUTERS
@@ -21,6 +21,8 @@ NAMES = [name for name in ROUTERS if not ROUTERS[name]().uses_outcomes]
 @pytest.fixture(scope="module")
 def fitted(synthetic):
     train, test = synthetic.sample(400).split(0.3)
+    # What other tests encoded in other batches differs in the last bit; from here on both processes share the disk's.
+    encoders.get.cache_clear()
     return {name: make_router(name).fit(train) for name in NAMES}, test
 
 

@@ -20,7 +20,8 @@ class Encoder(Protocol):
 
     Attributes:
         dimension: d.
-        identity: what decides a vector besides the text; equal identities mean equal vectors.
+        identity: what decides a vector besides the text; equal identities mean equal vectors, but for the rounding of
+            the batch that a text is encoded in.
         slow: worth keeping on disk.
     """
 
