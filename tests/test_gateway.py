@@ -46,10 +46,12 @@ def test_a_bandit_overrules_a_router_that_is_wrong(parts):
     bandit = GaussianThompson(len(router.models_), prior_sd=1.0, noise_sd=0.1, seed=1)
     gateway = Gateway(router, index, bandit)
     best = router.models_.index(router.route(data.texts[0]).model)
-    for text in data.texts[:60]:
+    with pytest.raises(ToolkitError, match="a bandit was expected"):
+        Gateway(router).learn(gateway.route("x"), 1.0)
+    for text in data.texts[:200]:
         routed = gateway.route(text)
-        for arm in range(bandit.arms):
-            bandit.update(arm, float(arm != best), routed.predicted[arm])
+        gateway.learn(routed, float(routed.arm != best))
+        assert router.models_[routed.arm] == routed.decision.model
     assert all(gateway.route(text).decision.model != router.models_[best] for text in data.texts[:30])
 
 
@@ -70,6 +72,13 @@ def test_the_stages_are_the_whole_decision(parts):
     gateway = Gateway(router, index, GaussianThompson(len(router.models_)), encoder=encoders.fresh("minilm-int8"))
     stages = gateway.stages(data.texts[:5])
     assert tuple(stages) == STAGES and all(len(values) == 5 and (values > 0).all() for values in stages.values())
+    plain = Gateway(router, index, weight=100.0, encoder=encoders.fresh("minilm-int8"))
+    for text in data.texts[:5]:
+        routed, clock = plain._staged(text)
+        whole = plain.route(text)
+        assert (routed.decision, routed.nearest, routed.similarity) == (whole.decision, whole.nearest, whole.similarity)
+        np.testing.assert_array_equal(routed.vector, whole.vector)
+        assert clock == sorted(clock)
     with pytest.raises(ToolkitError, match="an encoder with tokenise and forward"):
         Gateway(router).stages(["x"])
 
@@ -81,5 +90,9 @@ def test_parts_that_do_not_fit_are_refused(parts):
             Gateway(wrong)
     with pytest.raises(ToolkitError, match="dimension 384 was expected; got 8"):
         Gateway(router, Index(8))
+    with pytest.raises(ToolkitError, match="vectors of 'minilm-int8' were expected"):
+        Gateway(router, encoder=encoders.fresh("minilm"))
+    with pytest.raises(ToolkitError, match="weight takes a number"):
+        Gateway(router, weight=float("nan"))
     with pytest.raises(ToolkitError, match="arms was expected; got 99"):
         Gateway(router, bandit=GaussianThompson(99))

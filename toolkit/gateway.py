@@ -23,13 +23,15 @@ class Routed:
 
     Attributes:
         decision: the model, and the scores it was chosen by (drawn ones, where there is a bandit).
-        predicted: the router's own quality, float64 (m,): what a bandit's ``update`` needs with the reward.
+        arm: its column in ``models_`` of the router.
+        predicted: the router's own quality, float64 (m,), before any draw.
         vector: of the prompt, float32 (d,).
         nearest: id of the most similar entry of the index, None where there is none.
         similarity: its inner product with the prompt.
     """
 
     decision: Decision
+    arm: int
     predicted: np.ndarray
     vector: np.ndarray
     nearest: int | None
@@ -68,8 +70,12 @@ class Gateway:
             )
         if bandit is not None and bandit.arms != len(router.models_):
             raise ToolkitError(f"Gateway: a bandit of {len(router.models_)} arms was expected; got {bandit.arms}.")
-        if weight and router.cost_table_ is None:
-            raise ToolkitError(f"Gateway: weight {weight:g} needs costs, and this router was fitted without.")
+        if self.encoder.identity != encoders.get(router.encoder).identity:
+            raise ToolkitError(
+                f"Gateway: vectors of {router.encoder!r} were expected, which the router was fitted on; the encoder "
+                f"given is {self.encoder.identity}."
+            )
+        policy.check_weight(weight, router.cost_table_ is not None)
         self.index = index
         self.bandit = bandit
         self.weight = weight
@@ -79,6 +85,16 @@ class Gateway:
         """Decide about one prompt: a text, or the messages of a conversation."""
         text = as_text(prompt)
         return self._decide(text, self.encoder.encode([text]))
+
+    def learn(self, routed: Routed, reward: float) -> None:
+        """Tell the bandit what the chosen model's answer was worth, on the scale of the predicted quality.
+
+        Raises:
+            ToolkitError: there is no bandit, or the reward is no number.
+        """
+        if self.bandit is None:
+            raise ToolkitError("Gateway.learn: a bandit was expected; this gateway has none.")
+        self.bandit.update(routed.arm, reward, float(routed.predicted[routed.arm]))
 
     def _decide(self, text: str, vector: np.ndarray) -> Routed:
         with one_blas_thread:
@@ -106,29 +122,33 @@ class Gateway:
             expected_cost_usd=None if cost is None else float(cost[0, column]),
             reason=f"{how} quality {scores[0, column]:.3f}, {self.weight:g} of it given up per dollar",
         )
-        return Routed(decision, predicted[0], vector[0], nearest, similarity)
+        return Routed(decision, column, predicted[0], vector[0], nearest, similarity)
 
     def stages(self, prompts: Sequence[Prompt]) -> dict[str, np.ndarray]:
-        """Seconds of each of ``STAGES`` for each prompt, float64 (n,): the same decision, taken apart.
+        """Seconds of each of ``STAGES`` for each prompt, float64 (n,): the same decisions, taken apart.
 
         Raises:
             ToolkitError: the encoder does not tell tokenising from encoding.
         """
         if not hasattr(self.encoder, "tokenise"):
-            raise ToolkitError("Gateway.stages: an encoder with tokenise and forward was expected (encoders.fresh).")
-        taken = np.empty((len(prompts), len(STAGES) + 1))
-        for row, prompt in enumerate(prompts):
-            taken[row, 0] = time.perf_counter()
-            text = as_text(prompt)
-            tokens = self.encoder.tokenise([text])
-            taken[row, 1] = time.perf_counter()
-            vector = self.encoder.forward(tokens)
-            taken[row, 2] = time.perf_counter()
-            with one_blas_thread:
-                nearest, similarity = self._look_up(vector)
-                taken[row, 3] = time.perf_counter()
-                predicted = self.router.score(vector)
-            taken[row, 4] = time.perf_counter()
-            self._choose(text, vector, predicted, nearest, similarity)
-            taken[row, 5] = time.perf_counter()
+            raise ToolkitError(
+                "Gateway.stages: an encoder with tokenise and forward was expected: encoders.fresh('minilm-int8') or "
+                "another precision of it."
+            )
+        taken = np.array([self._staged(prompt)[1] for prompt in prompts])
         return dict(zip(STAGES, np.diff(taken, axis=1).T, strict=True))
+
+    def _staged(self, prompt: Prompt) -> tuple[Routed, list[float]]:
+        """As ``route``, with the clock before each stage and at the end."""
+        clock, text = [time.perf_counter()], as_text(prompt)
+        tokens = self.encoder.tokenise([text])
+        clock.append(time.perf_counter())
+        vector = self.encoder.forward(tokens)
+        clock.append(time.perf_counter())
+        with one_blas_thread:
+            nearest, similarity = self._look_up(vector)
+            clock.append(time.perf_counter())
+            predicted = self.router.score(vector)
+        clock.append(time.perf_counter())
+        routed = self._choose(text, vector, predicted, nearest, similarity)
+        return routed, [*clock, time.perf_counter()]

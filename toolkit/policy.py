@@ -10,6 +10,7 @@ the cheapest. With m = 2 and unit costs (weak 0, strong 1) the weight is RouteLL
 Costs here are *expected* costs; what a choice really cost is only used to judge it.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,19 @@ from toolkit.outcomes import Outcomes
 from toolkit.pricing import PRICE_COLUMNS, token_counts
 
 _TIE = -np.inf
+
+
+def check_weight(weight: float, priced: bool) -> float:
+    """The weight itself.
+
+    Raises:
+        ToolkitError: it is no number, or costs are unknown and it is not 0.
+    """
+    if not isinstance(weight, int | float) or math.isnan(weight):
+        raise ToolkitError(f"weight takes a number, quality given up per dollar; {weight!r} was given.")
+    if weight and not priced:
+        raise ToolkitError(f"weight {weight:g} needs costs, and this router was fitted without; use weight 0.")
+    return weight
 
 
 def choose(quality: np.ndarray, cost: np.ndarray, weight: float) -> np.ndarray:

@@ -50,7 +50,7 @@ def test_mistakes_are_told():
     with pytest.raises(ToolkitError, match="above 0 were expected; got 0"):
         GaussianThompson(0)
     bandit = GaussianThompson(3)
-    for arm, reward in ((3, 1.0), (0, float("nan"))):
+    for arm, reward in ((3, 1.0), (0.5, 1.0), (0, float("nan"))):
         with pytest.raises(ToolkitError, match="an arm from 0 to 2"):
             bandit.update(arm, reward, 0.5)
     assert not bandit.posterior()[0].any()

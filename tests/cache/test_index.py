@@ -42,11 +42,12 @@ def test_search_is_that_of_a_plain_list(steps, exact, count, every, seed):
                 del rows[key]
     assert len(index) == len(rows) and all(key in index for key in rows)
     queries, keys = unit(3, seed + 1), list(rows)
-    for allowed in (None, keys[::every], [*keys[::2], 10_000]):
-        known = keys if allowed is None else [key for key in allowed if key in rows]
+    for allowed in (None, keys[::every], [*keys[::2], *keys[::4], 10_000]):
+        known = keys if allowed is None else [key for key in dict.fromkeys(allowed) if key in rows]
         similarity, found = index.search(queries, count, allowed)
         assert found.shape == similarity.shape == (3, min(count, len(known)))
-        if known and count:
+        if known:
+            assert all(len(set(line)) == len(line) for line in found.tolist())
             scan = queries @ np.stack([rows[key] for key in known]).T
             expected = -np.sort(-scan, axis=1)[:, :count]
             np.testing.assert_allclose(similarity, expected, atol=2e-3)
@@ -60,12 +61,17 @@ def test_mistakes_are_told_and_change_nothing():
     for ids, vectors, message in (
         ([3], unit(2, 0), r"shape \(1, 8\) were expected; got \(2, 8\)"),
         ([3, 1], unit(2, 0), "1 comes twice"),
-        ([3, 3], unit(2, 0), "3 comes twice"),
+        ([3, 4, 4], unit(3, 0), "4 comes twice"),
+        ([3, 4], 2 * unit(2, 0), "rows of length 1 were expected; found 2"),
+        ([3], np.full((1, WIDTH), np.nan), "rows of length 1 were expected; found nan"),
     ):
         with pytest.raises(ToolkitError, match=message):
             index.add(ids, vectors)
     with pytest.raises(ToolkitError, match="no row 9"):
         index.remove([1, 9])
+    for queries, count in ((unit(2, 0)[:, :3], 1), (unit(1, 0), 0), (unit(1, 0)[0], 1)):
+        with pytest.raises(ToolkitError, match="queries of shape"):
+            index.search(queries, count)
     assert len(index) == 2 and 1 in index and 3 not in index
 
 

@@ -26,10 +26,10 @@ class GaussianThompson:
     """
 
     def __init__(self, arms: int, prior_sd: float = 0.1, noise_sd: float = 0.5, seed: int = 0):
-        if arms < 1 or not prior_sd > 0 or not noise_sd > 0:
+        if arms < 1 or not 0 < prior_sd < np.inf or not 0 < noise_sd < np.inf:
             raise ToolkitError(
-                f"GaussianThompson: arms, prior_sd and noise_sd above 0 were expected; got {arms}, {prior_sd} and "
-                f"{noise_sd}."
+                f"GaussianThompson: finite arms, prior_sd and noise_sd above 0 were expected; got {arms}, {prior_sd} "
+                f"and {noise_sd}."
             )
         self.arms = arms
         self.prior_sd = prior_sd
@@ -58,11 +58,11 @@ class GaussianThompson:
         Raises:
             ToolkitError: no such arm, or a reward that is no number.
         """
-        if not 0 <= arm < self.arms or not np.isfinite(reward - predicted):
+        if int(arm) != arm or not 0 <= arm < self.arms or not np.isfinite(reward - predicted):
             raise ToolkitError(
                 f"GaussianThompson: an arm from 0 to {self.arms - 1} and finite numbers were expected; got arm {arm}, "
                 f"reward {reward}, predicted {predicted}."
             )
         with self._lock:
-            self._count[arm] += 1
-            self._surplus[arm] += reward - predicted
+            self._count[int(arm)] += 1
+            self._surplus[int(arm)] += reward - predicted

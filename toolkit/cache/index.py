@@ -1,5 +1,7 @@
 """Nearest neighbours among unit vectors, behind one call: exact in numpy while they are few, faiss beyond."""
 
+import operator
+import sys
 import threading
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -8,7 +10,9 @@ import numpy as np
 
 from toolkit.errors import ToolkitError
 
-EXACT_UP_TO = 50_000  # rows; from there on a scan of half-precision rows is faster than one of whole ones
+# Rows from which on a scan in half precision is faster. On macOS the OpenMP runtimes of faiss and torch do not bear
+# each other in one process, so there numpy keeps them all.
+EXACT_UP_TO = sys.maxsize if sys.platform == "darwin" else 50_000
 
 
 class Index:
@@ -40,20 +44,28 @@ class Index:
         return key in self._place_of
 
     def add(self, ids: Sequence[int], vectors: np.ndarray) -> None:
-        """Add rows, float32 (n, d) of length 1.
+        """Add rows, float32 (n, d) of length 1 (or 0, as encoders give a text without content).
 
         Raises:
-            ToolkitError: another shape, or an id that is there already.
+            ToolkitError: another shape, a row of another length, or an id that is there already.
         """
+        ids = [operator.index(key) for key in ids]
         vectors = np.asarray(vectors, dtype=np.float32)
         if vectors.shape != (len(ids), self.dimension):
             raise ToolkitError(
                 f"Index: vectors of shape ({len(ids)}, {self.dimension}) were expected; got {vectors.shape}."
             )
+        length = np.linalg.norm(vectors, axis=1)
+        if not ((np.abs(length - 1) < 1e-3) | (length == 0)).all():
+            raise ToolkitError(
+                f"Index: rows of length 1 were expected; found {length[np.abs(length - 1).argmax()]:.4g}."
+            )
         with self._lock:
-            known = [key for key in ids if key in self._place_of]
-            if known or len(set(ids)) != len(ids):
-                raise ToolkitError(f"Index: new ids were expected; {(known or list(ids))[0]} comes twice.")
+            seen: set[int] = set()
+            for key in ids:
+                if key in self._place_of or key in seen:
+                    raise ToolkitError(f"Index: new ids were expected; {key} comes twice.")
+                seen.add(key)
             if self._large is None and len(self) + len(ids) > self.exact_up_to:
                 self._move()
             if self._large is not None:
@@ -101,10 +113,18 @@ class Index:
 
         Returns:
             similarities float32 and ids int64, both (n, k) with k the least of ``count`` and the rows there are.
+
+        Raises:
+            ToolkitError: another shape of queries, or a count below 1.
         """
         queries = np.asarray(vectors, dtype=np.float32)
+        if queries.ndim != 2 or queries.shape[1] != self.dimension or count < 1:
+            raise ToolkitError(
+                f"Index: queries of shape (n, {self.dimension}) and a count from 1 were expected; got {queries.shape} "
+                f"and {count}."
+            )
         with self._lock:
-            known = None if allowed is None else [key for key in allowed if key in self._place_of]
+            known = None if allowed is None else [key for key in dict.fromkeys(allowed) if key in self._place_of]
             count = min(count, len(self) if known is None else len(known))
             if not count or not len(queries):
                 return np.empty((len(queries), count), np.float32), np.empty((len(queries), count), np.int64)
@@ -120,10 +140,17 @@ class Index:
     def _search_large(self, queries: np.ndarray, count: int, known: list[int] | None) -> tuple[np.ndarray, np.ndarray]:
         import faiss
 
-        if known is None:
-            return self._large.search(queries, count)
-        chosen = faiss.SearchParameters(sel=faiss.IDSelectorBatch(np.array(known, dtype=np.int64)))
-        return self._large.search(queries, count, params=chosen)
+        threads = faiss.omp_get_max_threads()
+        faiss.omp_set_num_threads(
+            1
+        )  # of this thread: a scan is bound by memory, and two threads of it are slower than one
+        try:
+            if known is None:
+                return self._large.search(queries, count)
+            chosen = faiss.SearchParameters(sel=faiss.IDSelectorBatch(np.array(known, dtype=np.int64)))
+            return self._large.search(queries, count, params=chosen)
+        finally:
+            faiss.omp_set_num_threads(threads)
 
     def _reserve(self, more: int) -> None:
         if self._size + more > len(self._ids):
@@ -136,7 +163,6 @@ class Index:
         """Everything into faiss, from which it does not come back."""
         import faiss
 
-        faiss.omp_set_num_threads(1)  # a scan is bound by memory, and two threads of it are slower than one
         kept = faiss.IndexScalarQuantizer(self.dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
         self._large = faiss.IndexIDMap2(kept)
         rows = np.ascontiguousarray(self._columns[:, : self._size].T)

@@ -45,10 +45,11 @@ def graph(build: Callable[[], Any], weights: str, precision: str, output: str = 
     Args:
         build: makes the network with eager attention, the only pattern that the optimizer knows; called where the file
             is not there yet.
-        weights: hash of its weights.
+        weights: hash of its weights, and of whatever else of the network decides the graph.
         precision: ``fp32``; ``int8``: weights quantised per channel, activations as they come; ``mixed``: int8, but the
             second product of each feed-forward block, whose inputs have the widest range, in fp32; ``plain``: fp32
-            without the fusions, for other runtimes than ONNX Runtime.
+            without the fusions, for other runtimes than ONNX Runtime. Quantised products are exact on processors with
+            VNNI (or ARM's equivalent); older x86 saturates in them, so heads want fitting anew there.
         output: attribute of the network's result.
 
     Raises:

@@ -1,5 +1,6 @@
 """Any sentence encoder of the hub, or of a local folder, by name."""
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,7 @@ class SentenceEncoder:
                 f"encoder {name!r}: a sentence encoder of the hub or a local folder was expected and could not be "
                 f"loaded ({first_line(err)})."
             ) from err
+        self._one_at_a_time = threading.Lock()
         self.dimension = int(self._model.encode(["x"]).shape[1])
         self.identity = f"sentence-{_fingerprint(self._model)}-{self._model.max_seq_length}"
 
@@ -42,7 +44,8 @@ class SentenceEncoder:
         """Texts to float32 (n, dimension), rows of unit length."""
         if not len(texts):
             return np.empty((0, self.dimension), dtype=np.float32)
-        vectors = self._model.encode(list(map(readable, texts)), normalize_embeddings=True, show_progress_bar=False)
+        with self._one_at_a_time:  # its tokenizer refuses to be shared
+            vectors = self._model.encode(list(map(readable, texts)), normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32)
 
 

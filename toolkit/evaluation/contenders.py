@@ -12,6 +12,7 @@ from toolkit.encoders import Encoder, minilm
 from toolkit.encoders.sentence import SentenceEncoder
 from toolkit.evaluation import architectures
 from toolkit.gateway import Gateway
+from toolkit.hardware import one_blas_thread
 from toolkit.outcomes import Outcomes
 from toolkit.routers.baselines import TokenLengthRule
 from toolkit.routers.classical import RidgeRegression
@@ -89,7 +90,7 @@ def decisions(train: Outcomes, index: Index, seed: int = 0) -> dict[str, Contend
         index: of ``FAST`` vectors, looked up in every decision of the fast path.
     """
     rule, lexical = TokenLengthRule().fit(train), KNearestNeighbours(encoder="lexical").fit(train)
-    sentence = SentenceEncoder(str(minilm.checkpoint()))
+    sentence = SentenceEncoder(str(minilm.checkpoint()), device="cpu")
     words = encoders.fresh("lexical")
     found = {
         "length rule": Contender(rule.choose, "fast", "no encoder, no lookup"),
@@ -105,9 +106,15 @@ def decisions(train: Outcomes, index: Index, seed: int = 0) -> dict[str, Contend
             f"int8, lookup in {len(index):,}, {len(router.models_)} models, draw",
         )
         found[f"{name} on MiniLM, plain"] = Contender(
-            lambda texts, router=router: router.score(sentence.encode(texts)), "plain", "sentence-transformers, head"
+            lambda texts, router=router: head(router, sentence.encode(texts)), "plain", "sentence-transformers, head"
         )
     return found
+
+
+def head(router: EmbeddingRouter, vectors: np.ndarray) -> np.ndarray:
+    """The router's score, with the same care for threads as in the gateway: else the next encoding would pay for it."""
+    with one_blas_thread:
+        return router.score(vectors)
 
 
 def classifiers(shapes: Sequence[str], fast: Sequence[str], max_tokens: int = 512) -> dict[str, Contender]:

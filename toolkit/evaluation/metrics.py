@@ -230,6 +230,7 @@ METRICS: dict[str, Metric] = {
             (99, "99th percentile"),
         )
     },
+    "mean_ms": Metric("mean, ms", "ms", False, "Mean milliseconds from text to decision; as the percentiles."),
     "speedup": Metric(
         "speedup",
         "ratio",

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +59,8 @@ def cold_starts(router: Path, repeats: int = 3) -> tuple[np.ndarray, np.ndarray]
 def together(call: Callable[[Any], object], inputs: Sequence[Any], callers: int) -> tuple[float, list[object]]:
     """Seconds for ``callers`` threads to have all inputs answered, and the answers in order."""
     with ThreadPoolExecutor(callers) as pool:
-        list(pool.map(call, [inputs[0]] * callers))  # every thread is there
+        everybody = threading.Barrier(callers)  # an idle thread would be used again before another one is started
+        list(pool.map(lambda _: (everybody.wait(), call(inputs[0])), range(callers)))
         start = time.perf_counter()
         answers = list(pool.map(call, inputs))
         return time.perf_counter() - start, answers

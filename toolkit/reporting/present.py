@@ -82,6 +82,17 @@ def wide(measurements: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
     return table.rename_axis(index=None, columns=None)
 
 
+def side_by_side(measurements: pd.DataFrame, column: str, metrics: tuple[str, ...], nothing: str) -> pd.DataFrame | str:
+    """A ``wide`` table for each value of a column, beside each other; ``nothing`` where nothing was measured."""
+    if measurements.empty:
+        return nothing
+    tables = [
+        wide(part, metrics).rename(columns=lambda label, value=value: f"{label}, {column} {value}")
+        for value, part in measurements.groupby(column)
+    ]
+    return pd.concat(tables, axis=1)
+
+
 def conclusion(measurements: pd.DataFrame, metric: str, gain: str, what: str) -> str:
     """One sentence: the best router that sees text only, and whether it beats the best trivial baseline."""
     if measurements.empty:

@@ -6,7 +6,6 @@ only name a model, without scores, expose ``choose`` and are drawn as points.
 
 import copy
 import inspect
-import math
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -161,12 +160,9 @@ class Router:
         """
         if self.uses_metadata:
             raise ToolkitError(f"{type(self).__name__} reads the {self.sees} of a prompt, and route has only its text.")
-        if not isinstance(weight, int | float) or math.isnan(weight):
-            raise ToolkitError(f"weight takes a number, quality given up per dollar; {weight!r} was given.")
+        policy.check_weight(weight, self.cost_table_ is not None)
         prompt = as_text(prompt)
         scores = self.predict([prompt])[0] if self.has_scores else np.eye(len(self.models_))[self.choose([prompt])[0]]
-        if weight and self.cost_table_ is None:
-            raise ToolkitError(f"weight {weight:g} needs costs, and this router was fitted without; use weight 0.")
         cost = None if self.cost_table_ is None else policy.ExpectedCost(self.cost_table_).predict([prompt])[0]
         charged = np.zeros(len(scores)) if cost is None else cost
         column = int(policy.choose(scores[None], charged[None], weight)[0])

@@ -51,7 +51,10 @@ class Compiled:
         self._labels = network.config.num_labels
         # Padding would widen the range that quantised activations are scaled to, so int8 takes texts one by one.
         self._batch = 32 if backend in ("onnx", "openvino") else 1
-        weights = graph.weights_hash(network, "logits")
+        config = network.config  # what decides the graph beside the weights
+        named = ("model_type", "num_attention_heads", "hidden_act", "layer_norm_eps", "pad_token_id")
+        shape = [getattr(config, name, None) for name in named]
+        weights = graph.weights_hash(network, "logits", shape)
         path = graph.graph(lambda: _eager(network), weights, PRECISION[check_backend(backend)], "logits")
         self._run = (open_openvino if backend == "openvino" else open_onnx)(path, threads)
 
