@@ -1,6 +1,7 @@
 """What others claim and nobody here has measured, kept apart from every measurement."""
 
-# The user's survey of 2026-04-17: milliseconds added by routing one prompt.
+# Milliseconds added by routing one prompt, from the survey of open routers (2026-04-17) that this project was begun to
+# check. tx402 is the commercial router that the survey looks for a replacement of.
 LATENCY_CLAIMS_MS: dict[str, tuple[float, float]] = {
     "tx402: classifier": (3, 3),
     "tx402: routing": (5, 10),

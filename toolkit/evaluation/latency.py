@@ -105,7 +105,6 @@ def interleaved(
     rng = np.random.default_rng(seed)
     repeats = {}
     for name, call in systems.items():
-        call(inputs[0])
         repeats[name] = int(np.clip(visit_s / calls / _visit(call, [inputs[0]] * 2, 1)[0], 1, 10))
     taken: dict[str, list[np.ndarray]] = {name: [] for name in systems}
     names, start, rounds, settled = list(systems), time.perf_counter(), 0, False

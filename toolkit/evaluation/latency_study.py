@@ -57,7 +57,7 @@ class Plan:
 
 PLANS = {
     "smoke": Plan(("MiniLM",), ("MiniLM",), 0.0, 2, 1, 20, (8, 32), ("minilm-int8",), (1, 4), 1),
-    "quick": Plan(SHAPES, ("MiniLM",), 3.0, 6, 1, 200, (8, 32, 128), ("minilm", "minilm-int8"), (1, 8, 32), 1),
+    "quick": Plan(SHAPES, ("MiniLM",), 3.0, 6, 1, 200, (8, 32, 128), ("minilm", "minilm-int8"), (1, 32), 1),
     "full": Plan(SHAPES, SHAPES, 120.0, 100, 5, 2000, (8, 16, 32, 64, 128, 256, 512), VARIANTS, (1, 8, 32), 5),
 }
 
