@@ -1,4 +1,4 @@
-"""What others claim and nobody here has measured, kept apart from every measurement."""
+"""What is not measured here: the words for it, and what others claim, kept apart from every measurement."""
 
 # Milliseconds added by routing one prompt, from the survey of open routers (2026-04-17) that this project was begun to
 # check. tx402 is the commercial router that the survey looks for a replacement of.
@@ -8,3 +8,4 @@ LATENCY_CLAIMS_MS: dict[str, tuple[float, float]] = {
     "RouteLLM BERT (110M), CPU": (1, 5),
     "Arch-Router 1.5B, GPU": (50, 100),
 }
+NO_GPU = "not measured on a GPU"

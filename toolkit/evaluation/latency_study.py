@@ -24,7 +24,6 @@ VARIANTS = ("minilm", "minilm-mixed", "minilm-int8")
 SHIPPED = "XLM-RoBERTa-base classifier, plain"
 CUT = "English prompts cut out of SYNTHETIC ones"
 RANDOM_NOTE = "BERT-base and XLM-RoBERTa-base with random weights of the exact shape, which take as long"
-NO_GPU = "not measured on a GPU"
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ def latencies(
         axes.plot([row["ci_low"], row["ci_high"]], [at, at], color=colour, lw=3, solid_capstyle="round")
         axes.plot(row["p50"], at, "o", color=colour, ms=7, mec="white", mew=1)
         end = max(row["p50"], row["ci_high"], row["tail"] if row["tail"] == row["tail"] else 0)
-        axes.annotate(f"{row['p50']:.3g}", (end, at), xytext=(8, 0), **beside(), fontsize=8)
+        label = f"{row['p50']:,.0f}" if row["p50"] >= 100 else f"{row['p50']:.3g}"
+        axes.annotate(label, (end, at), xytext=(8, 0), **beside(), fontsize=8)
     for at, (low, high) in enumerate(claims.values(), start=len(rows)):
         axes.plot([low, high], [at, at], color=_CLAIM, lw=1.6, ls=(0, (3, 2)), marker="|", ms=8)
         words = f"{low:g}" if low == high else f"{low:g} to {high:g}"

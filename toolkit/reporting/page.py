@@ -13,6 +13,7 @@ import nbformat
 import pandas as pd
 
 from toolkit import figures
+from toolkit.evaluation.claims import NO_GPU
 from toolkit.reporting import present, tables
 from toolkit.reporting.execute import Result
 from toolkit.reporting.run import write_text
@@ -101,6 +102,7 @@ def _section(
     rows = tables.unfold(measurements[measurements["dataset"] == name])
     pair, cost = rows[rows["analysis"].isin(["pair", "without_suspect"])], rows[rows["analysis"] == "cost"]
     benchmarks = rows[rows["analysis"].isin(["cost", "robustness"])]
+    latency = rows[rows["analysis"] == "latency"]
     blocks = [
         _block(
             "Two models: share of strong calls", _pair_text(pair), pair, [present.PAIR_METRICS, present.RULE_METRICS]
@@ -112,6 +114,7 @@ def _section(
             [present.COST_METRICS],
         ),
         _block("By the benchmarks' own measures", "", benchmarks, [present.FRONT_METRICS, present.ARENA_METRICS]),
+        _block("Time of one decision", _latency_text(described["device"]), latency, [present.LATENCY_METRICS], False),
     ]
     parts = [part for part in described["notebooks"] if part["dataset"] == name]
     stems = [f"{part['folder']}/figures/{slug}" for part in reversed(parts) for slug in part["front"]]
@@ -139,12 +142,24 @@ def _pair_text(pair: pd.DataFrame) -> str:
     return f"Weak: {weak}. Strong: {strong}. " + present.conclusion(pair, "apgr", "apgr_gain", "APGR")
 
 
-def _block(title: str, text: str, rows: pd.DataFrame, metric_sets: list[tuple[str, ...]]) -> dict[str, Any] | None:
+def _latency_text(device: str) -> str:
+    gpu = "GPU: see notebook 04." if device == "cuda" else f"GPU: {NO_GPU}."
+    return (
+        "Text in, model out, one prompt at a time, on the processor in the manifest. Speedups are ratios of one "
+        f"run; networks without weights at hand are timed with random ones of the exact shape. {gpu}"
+    )
+
+
+def _block(
+    title: str, text: str, rows: pd.DataFrame, metric_sets: list[tuple[str, ...]], judged: bool = True
+) -> dict[str, Any] | None:
+    """Text and tables of one question, None without rows; ``judged`` adds how many prompts were, and the notes."""
     wides = [wide for metrics in metric_sets if not (wide := present.wide(rows, metrics)).empty]
     if not wides:
         return None
-    told = "; ".join(note for note in rows["note"].unique() if note)
-    text = f"{text} {rows['n'].max():,} prompts judged." + (f" Mind: {told}." if told else "")
+    if judged:
+        told = "; ".join(note for note in rows["note"].unique() if note)
+        text = f"{text} {rows['n'].max():,} prompts judged." + (f" Mind: {told}." if told else "")
     return {"title": title, "text": text, "tables": [as_html(wide) for wide in wides]}
 
 

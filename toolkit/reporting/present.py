@@ -19,6 +19,7 @@ FRONT_METRICS = (
     "perf_gain",
     "pareto_distance",
 )
+LATENCY_METRICS = ("p50_ms", "speedup", "usd_per_million")
 RULE_METRICS = ("quality", "share_strong")
 _THRESHOLDS = ("cpt50", "cpt80", "cost_at_equal_quality")
 COST_METRICS = (
