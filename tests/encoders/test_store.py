@@ -32,31 +32,37 @@ class Counting:
 def test_what_is_stored_is_what_was_encoded_and_nothing_is_encoded_twice(tmp_path_factory, batches):
     folder, counting = tmp_path_factory.mktemp("store"), Counting()
     for texts in batches:
-        for stored in (Stored(counting, folder, 1), Stored(counting, folder, 1)):  # a second process knows it all
+        for stored in (Stored(counting, folder), Stored(counting, folder)):  # a second process knows it all
             np.testing.assert_array_equal(stored.encode(texts), LexicalEncoder(64).encode(texts))
     assert counting.seen == len({text for texts in batches for text in texts})
 
 
 def test_a_damaged_file_is_put_aside(tmp_path):
-    stored = Stored(Counting(), tmp_path, least=1)
+    stored = Stored(Counting(), tmp_path)
     first = stored.encode(["a", "b"])
     stored.path.write_bytes(b"no database at all, but long enough to look like one" * 100)
     with pytest.warns(UserWarning, match="damaged"):
         np.testing.assert_array_equal(stored.encode(["a", "b"]), first)
     assert stored.path.with_suffix(".damaged").exists()
-    again = Stored(counting := Counting(), tmp_path, least=1)
+    again = Stored(counting := Counting(), tmp_path)
     np.testing.assert_array_equal(again.encode(["a", "b"]), first)
     assert counting.seen == 0
 
 
 def test_live_traffic_is_not_kept(tmp_path):
-    stored = Stored(Counting(), tmp_path)
-    for number in range(30):
-        stored.encode([f"prompt {number}"])
-    assert not stored.path.exists()
-    stored.encode([f"prompt {number}" for number in range(30)])
-    assert Stored(counting := Counting(), tmp_path).encode([f"prompt {n}" for n in range(30)]).shape == (30, 64)
-    assert counting.seen == 0
+    """Nor does the size of what is new decide: a data set whose last text is new is a data set."""
+    plain = Counting()
+    stored = Stored(plain, tmp_path)
+    remembering, prompts = Remembering(stored, few=plain), [f"prompt {number}" for number in range(31)]
+    for prompt in prompts[:5]:
+        remembering.encode([prompt])
+    assert not stored.path.exists() and plain.seen == 5
+    Remembering(stored, few=plain).encode(prompts[:30])
+    again = Remembering(Stored(counting := Counting(), tmp_path), few=counting)
+    again.encode(prompts[:30])
+    again.encode(prompts)
+    Stored(counting, tmp_path).encode(prompts)
+    assert counting.seen == 1
 
 
 def test_threads_share_a_small_memory(tmp_path):
@@ -74,7 +80,7 @@ def test_threads_share_a_small_memory(tmp_path):
 
 
 def test_a_torn_vector_is_made_again(tmp_path):
-    stored = Stored(Counting(), tmp_path, least=1)
+    stored = Stored(Counting(), tmp_path)
     first = stored.encode(["a"])
     with sqlite3.connect(stored.path) as database:
         database.execute("UPDATE vectors SET vector = x'00'")
@@ -83,7 +89,7 @@ def test_a_torn_vector_is_made_again(tmp_path):
 
 def test_a_folder_that_cannot_be_written_costs_a_warning(tmp_path):
     (tmp_path / "file").write_text("")
-    stored = Stored(Counting(), tmp_path / "file", least=1)
+    stored = Stored(Counting(), tmp_path / "file")
     with pytest.warns(UserWarning, match="cannot be kept"):
         assert stored.encode(["a"]).shape == (1, 64)
 

@@ -15,35 +15,29 @@ from toolkit import paths
 
 _CHUNK = 256  # texts between two commits: what a killed run loses at most
 _WAIT_S = 60
-_LEAST = 8  # texts of a call that the file is asked about
 
 
 class Stored:
     """An encoder whose vectors are kept in one SQLite file per identity, safe under parallel runs.
 
     The key is a hash of the text. A vector that cannot be read is made again; a file that is no database is put aside;
-    a folder that cannot be written costs a warning and nothing else. Calls with few texts, which is how live traffic
-    comes, pass the file by: it would grow with every prompt that is routed.
+    a folder that cannot be written costs a warning and nothing else.
 
     Args:
         encoder: does the work; its ``identity`` says what decides a vector.
         folder: of the files; default ``embeddings`` in the cache folder.
-        least: texts of a call from which on they are kept.
     """
 
     slow = False
 
-    def __init__(self, encoder, folder: Path | None = None, least: int = _LEAST):
+    def __init__(self, encoder, folder: Path | None = None):
         self.encoder = encoder
-        self.least = least
         self.dimension = encoder.dimension
         self.identity = encoder.identity
         self.path = (folder or paths.cache_dir() / "embeddings") / f"{encoder.identity}.sqlite"
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """As the encoder's own; texts that the file knows are not encoded again."""
-        if len(texts) < self.least:
-            return self.encoder.encode(texts)
         keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
         known = self._read(keys)
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
@@ -57,7 +51,7 @@ class Stored:
                 self._write(fresh)
                 known |= fresh
                 bar.update(len(part))
-        return np.stack([known[key] for key in keys])
+        return np.stack([known[key] for key in keys]) if keys else np.empty((0, self.dimension), dtype=np.float32)
 
     def _read(self, keys: list[bytes]) -> dict[bytes, np.ndarray]:
         if not self.path.is_file():
