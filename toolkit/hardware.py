@@ -34,24 +34,34 @@ class _OneBlasThread:
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0
-        self._controller: Any = None
-        self._limited: Any = None
+        self._libraries: list[Any] | None = None
+        self._before: list[int] = []
 
     def __enter__(self) -> None:
         with self._lock:
-            if self._controller is None:
+            if self._libraries is None:
                 from threadpoolctl import ThreadpoolController
 
-                self._controller = ThreadpoolController().select(user_api="blas")
+                found = ThreadpoolController().select(user_api="blas").lib_controllers
+                # OpenBLAS on OpenMP counts threads for each caller apart, so it is left alone.
+                self._libraries = [one for one in found if getattr(one, "threading_layer", None) != "openmp"]
             if not self._inside:
-                self._limited = self._controller.limit(limits=1)
+                self._before = [library.num_threads for library in self._libraries]
+                self._set([1] * len(self._before))
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
             if not self._inside:
-                self._limited.restore_original_limits()
+                self._set(self._before)
+
+    def _set(self, counts: list[int]) -> None:
+        for library, count in zip(self._libraries, counts, strict=True):
+            # threadpoolctl lets one thread alone set OpenBLAS, and drops what others ask for without a word; the last
+            # one out is rarely the first one in. Setters are counted here, so any of them may.
+            getattr(library, "clear_controlling_thread", lambda **_: None)(force=True)
+            library.set_num_threads(count)
 
 
 # OpenBLAS threads spin for their next product for some 20 ms, and a network that runs meanwhile waits for their cores:

@@ -58,7 +58,8 @@ def test_kill_and_resume(tmp_path, moment):
     assert set(tables.COLUMNS) <= set(manifest["files"])
     assert not [name for name in manifest["files"] if name.endswith(".part")]
     measurements = tables.read(run / tables.MEASUREMENTS)
-    assert set(measurements["notebook"]) == {"00_quickstart", "01_explore_data", "02_compare_quality_and_cost"}
+    planned = json.loads((run / "config.json").read_text(encoding="utf-8"))["notebooks"]
+    assert {f"{name}.ipynb" for name in measurements["notebook"]} == set(planned)
     assert not measurements.duplicated(["notebook", "dataset", "system", "metric", "params"]).any()
 
 

@@ -141,9 +141,8 @@ class Index:
         import faiss
 
         threads = faiss.omp_get_max_threads()
-        faiss.omp_set_num_threads(
-            1
-        )  # of this thread: a scan is bound by memory, and two threads of it are slower than one
+        # Of this thread: a scan is bound by memory, and two threads of it are slower than one.
+        faiss.omp_set_num_threads(1)
         try:
             if known is None:
                 return self._large.search(queries, count)

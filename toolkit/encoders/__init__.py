@@ -41,9 +41,6 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
 }
 
 
-_FEW = 8
-
-
 class Joined:
     """Several encoders side by side, each with the same weight.
 
@@ -65,14 +62,17 @@ class Joined:
         return joined / np.maximum(length, np.finfo(np.float32).tiny)
 
 
+_FEW = 8  # texts of a call; fewer is how live traffic comes
+
+
 class Remembering:
     """An encoder that keeps the vectors it made, since cross-fitting asks for the same texts once a fold.
 
     Args:
         encoder: does the work.
         limit: vectors kept; past it the memory starts anew.
-        few: does the work of calls with fewer than eight texts, in place of ``encoder``: so live traffic comes,
-            and a file on disk would grow with every prompt that is routed.
+        few: does the work of calls with fewer than eight texts, in place of ``encoder``: a file on disk would grow
+            with every prompt that is routed.
     """
 
     slow = False

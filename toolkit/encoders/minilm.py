@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.encoders import graph
-from toolkit.encoders.runtime import Run, open_onnx, padded
+from toolkit.encoders.runtime import Run, like_lengths, open_onnx, padded
 from toolkit.encoders.text import readable
 from toolkit.errors import ToolkitError
 
@@ -76,11 +76,8 @@ class MiniLM:
         """Texts to float32 (n, 384), rows of unit length."""
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         tokens = self.tokenise(texts)
-        order = np.argsort([len(ids) for ids in tokens], kind="stable")
         # int8 takes the range of its activations from the whole batch: alone, a text has one vector and no other.
-        step = _BATCH if self.precision == "fp32" else 1
-        for start in range(0, len(order), step):
-            rows = order[start : start + step]
+        for rows in like_lengths(tokens, _BATCH if self.precision == "fp32" else 1):
             vectors[rows] = self.forward([tokens[row] for row in rows])
         return vectors
 

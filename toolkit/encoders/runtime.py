@@ -1,7 +1,7 @@
 """ONNX graphs at work: token ids in, an array out, whatever runs them."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +61,13 @@ def open_openvino(path: Path, threads: int | None = None) -> Run:
         return next(iter(found.values())).copy()  # the request's own memory is written again by its next call
 
     return run
+
+
+def like_lengths(tokens: Sequence[Sequence[int]], size: int) -> Iterator[np.ndarray]:
+    """Rows of batches of at most ``size`` texts of like length, the shortest first, so that little is padded."""
+    order = np.argsort([len(ids) for ids in tokens], kind="stable")
+    for start in range(0, len(order), size):
+        yield order[start : start + size]
 
 
 def padded(rows: Sequence[Sequence[int]], filler: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -92,16 +92,9 @@ def percentiles(timings: Timings, contenders: Mapping[str, Contender], bootstrap
 
 
 def drawn(rows: pd.DataFrame, contenders: Mapping[str, Contender]) -> pd.DataFrame:
-    """Rows of ``percentiles`` as ``figures.latencies`` takes them; the tail is the highest percentile known to all."""
-    wide = rows.pivot(index="system", columns="metric", values="value")
-    median = rows[rows["metric"] == "p50_ms"].set_index("system")
-    tail = next(
-        (wide[name] for name in ("p99_ms", "p95_ms", "p90_ms") if name in wide and wide[name].notna().all()), np.nan
-    )
-    path = [contenders[name].path for name in wide.index]
-    return wide.assign(
-        path=path, p50=wide["p50_ms"], tail=tail, ci_low=median["ci_low"], ci_high=median["ci_high"]
-    ).reset_index()
+    """Medians among the rows of ``percentiles`` as ``figures.latencies`` takes them."""
+    medians = rows[rows["metric"] == "p50_ms"]
+    return medians.assign(path=[contenders[name].path for name in medians["system"]])
 
 
 def by_length(contenders: Mapping[str, Contender], plan: Plan, bootstraps: int, seed: int = 0) -> pd.DataFrame:
@@ -118,9 +111,11 @@ def by_length(contenders: Mapping[str, Contender], plan: Plan, bootstraps: int, 
     return rows.assign(network=rows["system"].str.rsplit(", ", n=1).str[0], path=path)
 
 
-def variants(train: Outcomes, names: Sequence[str] = VARIANTS, head: str = "ridge") -> dict[str, Gateway]:
-    """A gateway for each precision of the encoder, head and index from that precision's vectors."""
-    return {name: gateway(HEADS[head](name).fit(train), full_index(encoders.get(name), train.texts)) for name in names}
+def variants(train: Outcomes, names: Sequence[str] = VARIANTS) -> dict[str, Gateway]:
+    """A gateway for each precision of the encoder, a ridge head and an index from that precision's vectors."""
+    return {
+        name: gateway(HEADS["ridge"](name).fit(train), full_index(encoders.get(name), train.texts)) for name in names
+    }
 
 
 def stage_rows(gateways: Mapping[str, Gateway], texts: Sequence[str], bootstraps: int) -> pd.DataFrame:

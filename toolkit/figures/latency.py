@@ -16,23 +16,21 @@ _CLAIM = "#7a5bb5"
 def latencies(
     rows: pd.DataFrame, title: str, note: str = "", claims: Mapping[str, tuple[float, float]] | None = None
 ) -> Figure:
-    """Median time of each system on a log scale, a thin line up to the highest percentile that was measured.
+    """Median time of each system on a log scale, with its 95% interval.
 
     Args:
-        rows: system, path (fast or plain), p50, ci_low, ci_high, tail (ms, NaN where none).
+        rows: system, path (fast or plain), value, ci_low, ci_high (ms).
         claims: what is claimed, not measured: label -> range in ms, drawn dashed.
     """
-    rows = rows.sort_values("p50", ascending=False).reset_index(drop=True)
+    rows = rows.sort_values("value", ascending=False).reset_index(drop=True)
     claims = dict(claims or {})
     figure, axes = canvas(title, note, width=9.2, height=1.4 + 0.3 * (len(rows) + len(claims)))
     for at, row in rows.iterrows():
         colour = _PATHS[row["path"]]
-        axes.plot([row["p50"], row["tail"]], [at, at], color=colour, lw=1, alpha=0.6)
         axes.plot([row["ci_low"], row["ci_high"]], [at, at], color=colour, lw=3, solid_capstyle="round")
-        axes.plot(row["p50"], at, "o", color=colour, ms=7, mec="white", mew=1)
-        end = max(row["p50"], row["ci_high"], row["tail"] if row["tail"] == row["tail"] else 0)
-        label = f"{row['p50']:,.0f}" if row["p50"] >= 100 else f"{row['p50']:.3g}"
-        axes.annotate(label, (end, at), xytext=(8, 0), **beside(), fontsize=8)
+        axes.plot(row["value"], at, "o", color=colour, ms=7, mec="white", mew=1)
+        label = f"{row['value']:,.0f}" if row["value"] >= 100 else f"{row['value']:.3g}"
+        axes.annotate(label, (row["ci_high"], at), xytext=(8, 0), **beside(), fontsize=8)
     for at, (low, high) in enumerate(claims.values(), start=len(rows)):
         axes.plot([low, high], [at, at], color=_CLAIM, lw=1.6, ls=(0, (3, 2)), marker="|", ms=8)
         words = f"{low:g}" if low == high else f"{low:g} to {high:g}"
@@ -51,8 +49,6 @@ def latencies(
     for path, words in (("fast", "fast path"), ("plain", "plain transformers")):
         if (rows["path"] == path).any():
             axes.plot([], [], "o", color=_PATHS[path], label=words)
-    if rows["tail"].notna().any():
-        axes.plot([], [], color=FAINT, lw=1, label="to the highest percentile known")
     if claims:
         axes.plot([], [], color=_CLAIM, lw=1.6, ls=(0, (3, 2)), label="claimed, not measured")
     return with_legend(figure, axes)

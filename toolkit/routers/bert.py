@@ -10,6 +10,7 @@ import pandas as pd
 from toolkit import hardware
 from toolkit.encoders import minilm
 from toolkit.encoders.quiet import quiet_loading
+from toolkit.encoders.runtime import like_lengths
 from toolkit.encoders.text import readable
 from toolkit.errors import ToolkitError, first_line
 from toolkit.outcomes import Outcomes
@@ -209,8 +210,6 @@ def check_length(network: Any, tokenizer: Any, max_tokens: int) -> None:
 def by_length(tokenizer: Any, texts: Sequence[str], max_tokens: int, batch: int) -> Iterator[tuple[np.ndarray, Any]]:
     """(rows, padded inputs) of texts of like length, so that little is padded."""
     tokens = tokenizer(list(map(readable, texts)), truncation=True, max_length=max_tokens)
-    order = np.argsort([len(ids) for ids in tokens["input_ids"]], kind="stable")
-    for start in range(0, len(order), batch):
-        rows = order[start : start + batch]
+    for rows in like_lengths(tokens["input_ids"], batch):
         part = {name: [values[row] for row in rows] for name, values in tokens.items()}
         yield rows, tokenizer.pad(part, return_tensors="pt")

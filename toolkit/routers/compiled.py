@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.encoders import graph
-from toolkit.encoders.runtime import open_onnx, open_openvino, padded
+from toolkit.encoders.runtime import like_lengths, open_onnx, open_openvino, padded
 from toolkit.encoders.text import readable
 from toolkit.errors import ToolkitError
 
@@ -69,9 +69,7 @@ class Compiled:
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Texts to float64 (n, labels)."""
         tokens, found = self.tokenise(texts), np.empty((len(texts), self._labels))
-        order = np.argsort([len(ids) for ids in tokens], kind="stable")
-        for start in range(0, len(order), self._batch):
-            rows = order[start : start + self._batch]
+        for rows in like_lengths(tokens, self._batch):
             found[rows] = self.forward([tokens[row] for row in rows])
         return found
 

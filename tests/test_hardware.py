@@ -1,0 +1,43 @@
+"""What the process is told about its machine holds for all of its threads."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from toolkit.hardware import one_blas_thread
+
+
+def _blas() -> list[int]:
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+def test_blas_has_its_threads_back_whoever_leaves_last():
+    with threadpool_limits(2, user_api="blas"):
+        before, inside = _blas(), []
+        assert before and max(before) == 2
+
+        def decide(_: int) -> None:
+            for _ in range(50):
+                with one_blas_thread:
+                    inside.append(max(_blas()))
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(decide, range(4)))
+        assert set(inside) == {1} and _blas() == before
+        # Handed over: the first one in leaves first, so another thread restores.
+        entered, leave = threading.Event(), threading.Event()
+
+        def second() -> None:
+            with one_blas_thread:
+                entered.set()
+                leave.wait()
+
+        with one_blas_thread:
+            other = threading.Thread(target=second)
+            other.start()
+            entered.wait()
+        assert max(_blas()) == 1
+        leave.set()
+        other.join()
+        assert _blas() == before
