@@ -26,7 +26,7 @@ REQUIREMENTS = [Requirement(text) for text in PROJECT["dependencies"] + PROJECT[
 
 # Each floor may import from itself and from those above it in this list, never from one below.
 FLOORS = [
-    ["errors", "paths", "__init__"],
+    ["errors", "paths", "prompt", "__init__"],
     ["pricing", "hardware"],
     ["outcomes"],
     ["policy", "encoders"],

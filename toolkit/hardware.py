@@ -30,7 +30,10 @@ def usable_cores() -> int:
 
 
 class _OneBlasThread:
-    """BLAS on one thread while any caller is inside; the last one out restores what was there."""
+    """BLAS on one thread while any caller is inside; the last one out restores what was there.
+
+    It holds for the libraries that are loaded when it is first used: numpy's, which decisions run on, always is.
+    """
 
     def __init__(self) -> None:
         self._lock, self._inside = threading.Lock(), 0

@@ -6,7 +6,6 @@ only name a model, without scores, expose ``choose`` and are drawn as points.
 
 import copy
 import inspect
-import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,7 @@ import pandas as pd
 from toolkit import policy
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
-
-Prompt = str | Sequence[Mapping[str, str]]
+from toolkit.prompt import Prompt, as_text
 
 
 @dataclass(frozen=True)
@@ -37,22 +35,6 @@ class Decision:
     scores: dict[str, float]
     expected_cost_usd: float | None
     reason: str
-
-
-def as_text(prompt: Prompt) -> str:
-    """The text a router reads: the prompt itself, or all user turns of a conversation, one per line.
-
-    Raises:
-        ToolkitError: neither a string nor a list of ``{"role", "content"}``.
-    """
-    if isinstance(prompt, str):
-        return prompt
-    try:
-        return "\n".join(turn["content"] for turn in prompt if turn["role"] == "user")
-    except (TypeError, KeyError) as err:
-        raise ToolkitError(
-            f"A prompt is a string or a list of messages with role and content; {reprlib.repr(prompt)} was given."
-        ) from err
 
 
 class Router:

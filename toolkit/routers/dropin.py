@@ -5,7 +5,8 @@ from functools import cache
 from pathlib import Path
 
 from toolkit.errors import ToolkitError
-from toolkit.routers.base import Prompt, Router
+from toolkit.prompt import Prompt
+from toolkit.routers.base import Router
 from toolkit.routers.persistence import load_router
 
 VARIABLE = "TOOLKIT_ROUTER"

@@ -1,0 +1,38 @@
+"""What is asked: a text, or the messages of a conversation."""
+
+import reprlib
+from collections.abc import Mapping, Sequence
+
+from toolkit.errors import ToolkitError
+
+Prompt = str | Sequence[Mapping[str, str]]
+
+
+def as_messages(prompt: Prompt) -> list[dict[str, str]]:
+    """The messages themselves; a text is one message of a user.
+
+    Raises:
+        ToolkitError: neither a string nor a list of ``{"role", "content"}`` with text in both.
+    """
+    if isinstance(prompt, str):
+        return [{"role": "user", "content": prompt}]
+    try:
+        turns = [dict(turn) for turn in prompt]
+    except (TypeError, ValueError):
+        turns = [{}]
+    if all(isinstance(turn.get(part), str) for turn in turns for part in ("role", "content")):
+        return turns
+    raise ToolkitError(
+        f"A prompt is a string or a list of messages with role and content; {reprlib.repr(prompt)} was given."
+    )
+
+
+def as_text(prompt: Prompt) -> str:
+    """The text a router reads: the prompt itself, or all user turns of a conversation, one per line.
+
+    Raises:
+        ToolkitError: as ``as_messages``.
+    """
+    if isinstance(prompt, str):
+        return prompt
+    return "\n".join(turn["content"] for turn in as_messages(prompt) if turn["role"] == "user")
