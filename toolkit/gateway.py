@@ -1,17 +1,20 @@
-"""A prompt's way to a model: one encoder pass, shared by lookup, router and bandit, then the policy."""
+"""A prompt's way to an answer or a model: the cache, then one encoder pass shared by lookup, router and bandit."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from toolkit import encoders, policy
 from toolkit.bandits.thompson import GaussianThompson
-from toolkit.cache.index import Index
+from toolkit.cache.scope import Key, Scope, key_of
+from toolkit.cache.semantic import Lookup, SemanticCache
 from toolkit.errors import ToolkitError
 from toolkit.hardware import one_blas_thread
-from toolkit.routers.base import Decision, Prompt, as_text
+from toolkit.prompt import Prompt, as_text
+from toolkit.routers.base import Decision
 from toolkit.routers.embedding import EmbeddingRouter
 
 STAGES = ("tokenise", "encode", "lookup", "head", "draw")
@@ -19,31 +22,32 @@ STAGES = ("tokenise", "encode", "lookup", "head", "draw")
 
 @dataclass(frozen=True)
 class Routed:
-    """A decision and what was found on the way.
+    """An answer from the cache, or a decision.
 
     Attributes:
-        decision: the model, and the scores it was chosen by (drawn ones, where there is a bandit).
-        arm: its column in ``models_`` of the router.
-        predicted: the router's own quality, float64 (m,), before any draw.
-        vector: of the prompt, float32 (d,).
-        nearest: id of the most similar entry of the index, None where there is none.
-        similarity: its inner product with the prompt.
+        found: what the cache had, and why; None where there is no cache.
+        decision: the model, and the scores it was chosen by (drawn ones, where there is a bandit); None on a hit.
+        arm: its column in ``models_`` of the router; -1 on a hit.
+        predicted: the router's own quality, float64 (m,), before any draw; None on a hit.
     """
 
-    decision: Decision
-    arm: int
-    predicted: np.ndarray
-    vector: np.ndarray
-    nearest: int | None
-    similarity: float
+    found: Lookup | None
+    decision: Decision | None = None
+    arm: int = -1
+    predicted: np.ndarray | None = None
+
+    @property
+    def hit(self) -> bool:
+        """Whether ``found.answer`` is the answer, so that no model is called."""
+        return self.found is not None and self.found.hit
 
 
 class Gateway:
-    """Text in, model out. Any thread may call it.
+    """Prompt in; an answer that is cached, or a model, out. Any thread may call it.
 
     Args:
         router: fitted, with a head on an encoder's vectors.
-        index: of earlier prompts, by vectors of the same encoder; looked up, never written.
+        cache: with the same encoder; asked first.
         bandit: one arm per model of the router.
         weight: predicted quality given up per dollar (``policy.choose``).
         encoder: the router's, where it is not to be the shared one of this process (``encoders.get``).
@@ -55,7 +59,7 @@ class Gateway:
     def __init__(
         self,
         router: EmbeddingRouter,
-        index: Index | None = None,
+        cache: SemanticCache | None = None,
         bandit: GaussianThompson | None = None,
         weight: float = 0.0,
         encoder: encoders.Encoder | None = None,
@@ -64,53 +68,84 @@ class Gateway:
             raise ToolkitError(f"Gateway: a fitted router with an encoder was expected; got {router!r}.")
         self.router = router
         self.encoder = encoder or encoders.get(router.encoder)
-        if index is not None and index.dimension != self.encoder.dimension:
-            raise ToolkitError(
-                f"Gateway: an index of dimension {self.encoder.dimension} was expected; got {index.dimension}."
-            )
         if bandit is not None and bandit.arms != len(router.models_):
             raise ToolkitError(f"Gateway: a bandit of {len(router.models_)} arms was expected; got {bandit.arms}.")
-        if self.encoder.identity != encoders.get(router.encoder).identity:
-            raise ToolkitError(
-                f"Gateway: vectors of {router.encoder!r} were expected, which the router was fitted on; the encoder "
-                f"given is {self.encoder.identity}."
-            )
+        expected = encoders.get(router.encoder).identity
+        for part, used in (
+            ("encoder", self.encoder),
+            ("cache's encoder", self.encoder if cache is None else cache.encoder),
+        ):
+            if used.identity != expected:
+                raise ToolkitError(
+                    f"Gateway: vectors of {router.encoder!r} were expected, which the router was fitted on; the {part} "
+                    f"given is {used.identity}."
+                )
         policy.check_weight(weight, router.cost_table_ is not None)
-        self.index = index
+        self.cache = cache
         self.bandit = bandit
         self.weight = weight
         self._cost = None if router.cost_table_ is None else policy.ExpectedCost(router.cost_table_)
 
-    def route(self, prompt: Prompt) -> Routed:
-        """Decide about one prompt: a text, or the messages of a conversation."""
-        text = as_text(prompt)
-        return self._decide(text, self.encoder.encode([text]))
+    def route(self, prompt: Prompt, scope: Scope | None = None) -> Routed:
+        """Decide about one prompt: a text, or the messages of a conversation.
+
+        Args:
+            scope: whose answers may be given; needed where there is a cache. Its model is the name that clients ask
+                for, since which model answers is decided here.
+
+        Raises:
+            ToolkitError: a cache without a scope, or no prompt.
+        """
+        text, key, found = self._ask_exactly(prompt, scope)
+        return Routed(found) if found else self._decide(text, key, self.encoder.encode([text]))
+
+    def remember(self, prompt: Prompt, answer: Any, scope: Scope, routed: Routed, **options: Any) -> None:
+        """Put a model's answer into the cache, without encoding the prompt again.
+
+        Args:
+            routed: of this prompt and scope.
+            options: tags and ttl_s, as of ``SemanticCache.put``.
+
+        Raises:
+            ToolkitError: there is no cache, or see ``SemanticCache.put``.
+        """
+        if self.cache is None or routed.found is None:
+            raise ToolkitError("Gateway.remember: a cache was expected; this gateway has none.")
+        self.cache.put(prompt, answer, scope, vector=routed.found.vector, **options)
 
     def learn(self, routed: Routed, reward: float) -> None:
         """Tell the bandit what the chosen model's answer was worth, on the scale of the predicted quality.
 
         Raises:
-            ToolkitError: there is no bandit, or the reward is no number.
+            ToolkitError: there is no bandit, the answer came from the cache, or the reward is no number.
         """
-        if self.bandit is None:
-            raise ToolkitError("Gateway.learn: a bandit was expected; this gateway has none.")
+        if self.bandit is None or routed.decision is None:
+            raise ToolkitError("Gateway.learn: a bandit and a decision were expected; one of them is missing.")
         self.bandit.update(routed.arm, reward, float(routed.predicted[routed.arm]))
 
-    def _decide(self, text: str, vector: np.ndarray) -> Routed:
+    def _ask_exactly(self, prompt: Prompt, scope: Scope | None) -> tuple[str, Key | None, Lookup | None]:
+        """What the router reads, the cache's key, and an answer to the very same words."""
+        text = as_text(prompt)
+        if self.cache is None:
+            return text, None, None
+        key = key_of(prompt, scope, self.encoder.identity)
+        return text, key, self.cache.get_exact(key)
+
+    def _decide(self, text: str, key: Key | None, vector: np.ndarray) -> Routed:
         with one_blas_thread:
-            nearest, similarity = self._look_up(vector)
+            found = self._ask(text, key, vector)
+            if found and found.hit:
+                return Routed(found)
             predicted = self.router.score(vector)
-        return self._choose(text, vector, predicted, nearest, similarity)
+        return self._choose(text, predicted, found)
 
-    def _look_up(self, vector: np.ndarray) -> tuple[int | None, float]:
-        if self.index is None:
-            return None, float("nan")
-        similarity, ids = self.index.search(vector)
-        return (int(ids[0, 0]), float(similarity[0, 0])) if ids.size else (None, float("nan"))
+    def _ask(self, text: str, key: Key | None, vector: np.ndarray) -> Lookup | None:
+        """The cache reads the last turn of a conversation where the router reads them all."""
+        if key is None:
+            return None
+        return self.cache.get_similar(key, vector if key.text == text else self.encoder.encode([key.text]))
 
-    def _choose(
-        self, text: str, vector: np.ndarray, predicted: np.ndarray, nearest: int | None, similarity: float
-    ) -> Routed:
+    def _choose(self, text: str, predicted: np.ndarray, found: Lookup | None) -> Routed:
         scores = predicted if self.bandit is None else self.bandit.draw(predicted)
         cost = None if self._cost is None else self._cost.predict([text])
         column = int(policy.choose(scores, np.zeros(scores.shape) if cost is None else cost, self.weight)[0])
@@ -122,33 +157,40 @@ class Gateway:
             expected_cost_usd=None if cost is None else float(cost[0, column]),
             reason=f"{how} quality {scores[0, column]:.3f}, {self.weight:g} of it given up per dollar",
         )
-        return Routed(decision, column, predicted[0], vector[0], nearest, similarity)
+        return Routed(found, decision, column, predicted[0])
 
-    def stages(self, prompts: Sequence[Prompt]) -> dict[str, np.ndarray]:
+    def stages(self, prompts: Sequence[Prompt], scope: Scope | None = None) -> dict[str, np.ndarray]:
         """Seconds of each of ``STAGES`` for each prompt, float64 (n,): the same decisions, taken apart.
 
+        Both tiers of the cache count as lookup. A prompt that hits has no later stages and is refused.
+
         Raises:
-            ToolkitError: the encoder does not tell tokenising from encoding.
+            ToolkitError: the encoder does not tell tokenising from encoding, or a prompt is answered by the cache.
         """
         if not hasattr(self.encoder, "tokenise"):
             raise ToolkitError(
                 "Gateway.stages: an encoder with tokenise and forward was expected: encoders.fresh('minilm-int8') or "
                 "another precision of it."
             )
-        taken = np.array([self._staged(prompt)[1] for prompt in prompts])
-        return dict(zip(STAGES, np.diff(taken, axis=1).T, strict=True))
+        taken = np.diff([self._staged(prompt, scope)[1] for prompt in prompts], axis=1)
+        exactly, tokenise, encode, lookup, head, draw = taken.T
+        return dict(zip(STAGES, (tokenise, encode, exactly + lookup, head, draw), strict=True))
 
-    def _staged(self, prompt: Prompt) -> tuple[Routed, list[float]]:
-        """As ``route``, with the clock before each stage and at the end."""
-        clock, text = [time.perf_counter()], as_text(prompt)
+    def _staged(self, prompt: Prompt, scope: Scope | None) -> tuple[Routed, list[float]]:
+        """As ``route``, with the clock before each step and at the end."""
+        clock = [time.perf_counter()]
+        text, key, found = self._ask_exactly(prompt, scope)
+        clock.append(time.perf_counter())
         tokens = self.encoder.tokenise([text])
         clock.append(time.perf_counter())
         vector = self.encoder.forward(tokens)
         clock.append(time.perf_counter())
         with one_blas_thread:
-            nearest, similarity = self._look_up(vector)
+            found = found or self._ask(text, key, vector)
+            if found and found.hit:
+                raise ToolkitError(f"Gateway.stages: prompts that are not cached were expected; {found.matched!r} is.")
             clock.append(time.perf_counter())
             predicted = self.router.score(vector)
         clock.append(time.perf_counter())
-        routed = self._choose(text, vector, predicted, nearest, similarity)
+        routed = self._choose(text, predicted, found)
         return routed, [*clock, time.perf_counter()]

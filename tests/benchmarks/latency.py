@@ -47,7 +47,7 @@ def decision() -> None:
     gateways = latency_study.variants(contenders.many_models(datasets.load("synthetic").sample(500)))
     for tokens, bars in ((20, {"p50_ms": "<=3", "p99_ms": "<=6"}), (128, {"p50_ms": "<=14"})):
         inputs = latency_study.singles(architectures.prompts_of(tokens, 50))
-        calls = {name: lambda texts, one=one: one.route(texts[0]) for name, one in gateways.items()}
+        calls = {name: lambda texts, one=one: one.route(texts[0], contenders.SCOPE) for name, one in gateways.items()}
         timings = interleaved(calls, inputs, BUDGET_S, tight=0.0, least=220, visit_s=0.0)  # ten calls beyond the 99th
         for system in calls:
             for metric in ("p50_ms", "p99_ms"):
@@ -57,13 +57,13 @@ def decision() -> None:
 
 def encoding() -> None:
     """The fast path against the same encoder, and against what RouteLLM ships, through transformers at 32 tokens."""
-    index = contenders.full_index(contenders.fast_encoder(), [])
+    cache = contenders.full_cache(contenders.fast_encoder())
     train = contenders.many_models(datasets.load("synthetic").sample(500))
-    whole = contenders.gateway(RidgeRegression(encoder=contenders.FAST).fit(train), index)
+    whole = contenders.gateway(RidgeRegression(encoder=contenders.FAST).fit(train), cache)
     sentence = SentenceEncoder(str(minilm.checkpoint()), device="cpu")
     fp32, int8 = encoders.fresh("minilm"), encoders.fresh(contenders.FAST)
     calls = {
-        "whole": lambda texts: whole.route(texts[0]),
+        "whole": lambda texts: whole.route(texts[0], contenders.SCOPE),
         "int8": int8.encode,
         "fp32": fp32.encode,
         "sentence-transformers": sentence.encode,
@@ -103,7 +103,7 @@ def process() -> None:
         taken, held = serving.cold_starts(save_router(router, Path(folder) / "router"), 5)
     harness.spread("first_decision_s", taken, "<=1.5")
     harness.spread("resident_mb", held / 1e6, "<=500")
-    one = contenders.gateway(router, contenders.full_index(contenders.fast_encoder(), train.texts))
+    one = contenders.gateway(router, contenders.full_cache(contenders.fast_encoder()))
     ratios = []
     for _ in range(5):
         rows = latency_study.callers_rows(one, train.texts[:300], 200)  # raises where an answer is another

@@ -9,7 +9,7 @@ from tests.conftest import tiny_bert
 from toolkit import encoders, hardware, save_router
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import architectures, latency, latency_study, serving
-from toolkit.evaluation.contenders import full_index, gateway, many_models
+from toolkit.evaluation.contenders import SCOPE, full_cache, gateway, many_models
 from toolkit.evaluation.latency import Timings, interleaved, stages, throughput, usd_per_million
 from toolkit.routers.bert import load_classifier
 from toolkit.routers.classical import RidgeRegression
@@ -163,9 +163,12 @@ def test_without_a_gpu_nothing_is_invented():
 def test_a_process_is_watched_from_its_start(synthetic, tmp_path):
     data = many_models(synthetic.sample(60))
     router = RidgeRegression(encoder="minilm-int8").fit(data)
-    whole = gateway(router, full_index(encoders.get(router.encoder), data.texts, 200))
-    seconds, answers = serving.together(whole.route, data.texts[:20], 4)
-    assert seconds > 0 and [routed.nearest for routed in answers] == list(range(20))
+    whole = gateway(router, full_cache(encoders.get(router.encoder), 200))
+    texts = [f"{text} {number}" for number, text in enumerate(data.texts[:20])]
+    seconds, answers = serving.together(lambda text: whole.route(text, SCOPE), texts, 4)
+    assert seconds > 0 and all(routed.found.rule == "off" and not routed.hit for routed in answers)
+    alone = [whole.route(text, SCOPE).predicted for text in texts]  # answers come in the order of the texts
+    np.testing.assert_array_equal([routed.predicted for routed in answers], alone)
     taken, held = serving.cold_starts(save_router(router, tmp_path / "router"), 1)
     assert taken[0] > 0 and 5e7 < held[0] < 5e9
     with pytest.raises(ToolkitError, match="a router that loads and routes was expected"):

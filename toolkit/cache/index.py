@@ -4,10 +4,10 @@ import operator
 import sys
 import threading
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import numpy as np
 
+from toolkit.cache.large import Graph, Scan, best_columns
 from toolkit.errors import ToolkitError
 
 # Rows from which on a scan in half precision is faster. On macOS the OpenMP runtimes of faiss and torch do not bear
@@ -18,30 +18,36 @@ EXACT_UP_TO = sys.maxsize if sys.platform == "darwin" else 50_000
 class Index:
     """Vectors under the caller's own ids; the most similar come back by inner product. Any thread may call it.
 
-    Up to ``exact_up_to`` rows similarities are exact in float32. Beyond, rows are kept in half precision by faiss's
-    scalar quantiser: every row is still compared, so none is missed by more than rounding (5e-4 of a similarity).
+    Up to ``exact_up_to`` rows similarities are exact in float32. Beyond, faiss keeps them: in half precision, where
+    every row is still compared and none is missed by more than rounding (5e-4 of a similarity), or in a graph.
 
     Args:
         dimension: d.
         exact_up_to: rows kept in numpy.
+        approximate: whether rows beyond that go into a graph (``large.Graph``), which is faster and may miss some.
     """
 
-    def __init__(self, dimension: int, exact_up_to: int = EXACT_UP_TO):
+    def __init__(self, dimension: int, exact_up_to: int = EXACT_UP_TO, approximate: bool = False):
         self.dimension = dimension
         self.exact_up_to = exact_up_to
+        self.approximate = approximate
         self._lock = threading.Lock()
         self._ids = np.empty(0, dtype=np.int64)
         # One column a vector: read along a dimension, a scan is twice as fast as row by row.
         self._columns = np.empty((dimension, 0), dtype=np.float32)
         self._size = 0  # vectors in use; the arrays are longer, so that adding one copies nothing
         self._place_of: dict[int, int] = {}
-        self._large: Any = None
+        self._large: Scan | Graph | None = None
 
     def __len__(self) -> int:
         return len(self._place_of)
 
     def __contains__(self, key: int) -> bool:
         return key in self._place_of
+
+    def ids(self) -> list[int]:
+        """Of all rows."""
+        return list(self._place_of)
 
     def add(self, ids: Sequence[int], vectors: np.ndarray) -> None:
         """Add rows, float32 (n, d) of length 1 (or 0, as encoders give a text without content).
@@ -69,7 +75,7 @@ class Index:
             if self._large is None and len(self) + len(ids) > self.exact_up_to:
                 self._move()
             if self._large is not None:
-                self._large.add_with_ids(vectors, np.asarray(ids, dtype=np.int64))
+                self._large.add(np.asarray(ids, dtype=np.int64), vectors)
                 self._place_of.update(dict.fromkeys(map(int, ids), -1))
                 return
             self._reserve(len(ids))
@@ -90,7 +96,7 @@ class Index:
                 if key not in self._place_of:
                     raise ToolkitError(f"Index: no row {key}.")
             if self._large is not None:
-                self._large.remove_ids(np.array(ids, dtype=np.int64))
+                self._large.remove(np.array(ids, dtype=np.int64))
                 for key in ids:
                     del self._place_of[key]
                 return
@@ -134,7 +140,7 @@ class Index:
             if known is not None:
                 places = [self._place_of[key] for key in known]
                 similarity, ids = similarity[:, places], ids[places]
-            best = _best(similarity, count)
+            best = best_columns(similarity, count)
             return np.take_along_axis(similarity, best, axis=1), ids[best]
 
     def _search_large(self, queries: np.ndarray, count: int, known: list[int] | None) -> tuple[np.ndarray, np.ndarray]:
@@ -144,36 +150,20 @@ class Index:
         # Of this thread: a scan is bound by memory, and two threads of it are slower than one.
         faiss.omp_set_num_threads(1)
         try:
-            if known is None:
-                return self._large.search(queries, count)
-            chosen = faiss.SearchParameters(sel=faiss.IDSelectorBatch(np.array(known, dtype=np.int64)))
-            return self._large.search(queries, count, params=chosen)
+            return self._large.search(queries, count, known)
         finally:
             faiss.omp_set_num_threads(threads)
 
     def _reserve(self, more: int) -> None:
         if self._size + more > len(self._ids):
-            room = max(64, 2 * len(self._ids), self._size + more)
+            room = max(2 * len(self._ids), self._size + more)  # many indexes of a cache hold one row
             ids, columns = np.empty(room, dtype=np.int64), np.empty((self.dimension, room), dtype=np.float32)
             ids[: self._size], columns[:, : self._size] = self._ids[: self._size], self._columns[:, : self._size]
             self._ids, self._columns = ids, columns
 
     def _move(self) -> None:
         """Everything into faiss, from which it does not come back."""
-        import faiss
-
-        kept = faiss.IndexScalarQuantizer(self.dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-        self._large = faiss.IndexIDMap2(kept)
-        rows = np.ascontiguousarray(self._columns[:, : self._size].T)
-        self._large.add_with_ids(rows, self._ids[: self._size])
+        self._large = (Graph if self.approximate else Scan)(self.dimension)
+        self._large.add(self._ids[: self._size].copy(), self._columns[:, : self._size].T)
         self._place_of = dict.fromkeys(self._place_of, -1)
         self._columns, self._ids, self._size = self._columns[:, :0], self._ids[:0], 0
-
-
-def _best(similarity: np.ndarray, count: int) -> np.ndarray:
-    """Columns of the ``count`` largest of each row, the largest first."""
-    if count == 1:
-        return similarity.argmax(axis=1)[:, None]
-    top = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
-    order = np.argsort(-np.take_along_axis(similarity, top, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(top, order, axis=1)

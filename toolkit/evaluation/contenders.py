@@ -1,13 +1,18 @@
 """The routers that are timed: each through plain transformers and through the fast path, one prompt at a time."""
 
+import atexit
+import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from toolkit import encoders
 from toolkit.bandits.thompson import GaussianThompson
-from toolkit.cache.index import Index
+from toolkit.cache.scope import Scope
+from toolkit.cache.semantic import SemanticCache
 from toolkit.encoders import Encoder, minilm
 from toolkit.encoders.sentence import SentenceEncoder
 from toolkit.evaluation import architectures
@@ -31,6 +36,7 @@ HEADS: Mapping[str, Callable[[str], EmbeddingRouter]] = {
     "SW": lambda encoder: SimilarityWeighted(encoder),
     "RoRF": lambda encoder: PairwiseForest(encoder),
 }
+SCOPE = Scope("timing", "auto", "", {})
 Texts = Callable[[Sequence[str]], object]
 
 
@@ -62,13 +68,18 @@ def many_models(outcomes: Outcomes, models: int = MODELS, seed: int = 0) -> Outc
     return Outcomes(f"{outcomes.name}, {models} models", outcomes.prompts, frame, quality)
 
 
-def full_index(encoder: Encoder, texts: Sequence[str], entries: int = ENTRIES, seed: int = 0) -> Index:
-    """An index of vectors of the texts and, up to ``entries``, random ones: a scan costs the same whatever they are."""
-    rows = encoder.encode(texts[:entries])
-    more = np.random.default_rng(seed).normal(size=(entries - len(rows), encoder.dimension)).astype(np.float32)
-    index = Index(encoder.dimension)
-    index.add(range(entries), np.vstack([rows, more / np.linalg.norm(more, axis=1, keepdims=True)]))
-    return index
+def full_cache(encoder: Encoder, entries: int = ENTRIES, seed: int = 0) -> SemanticCache:
+    """A cache of so many entries, in a file that goes with the process; it never hits, so whole decisions are timed.
+
+    Their vectors are random: a scan costs the same whatever they are.
+    """
+    folder = tempfile.mkdtemp(prefix="full-cache-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    vectors = np.random.default_rng(seed).normal(size=(entries, encoder.dimension)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cache = SemanticCache(Path(folder) / "cache.sqlite", encoder)
+    cache.put_many([(f"entry {number}", "answer") for number in range(entries)], SCOPE, vectors=vectors)
+    return cache
 
 
 def fast_encoder() -> Encoder:
@@ -76,18 +87,18 @@ def fast_encoder() -> Encoder:
     return encoders.get(FAST)
 
 
-def gateway(router: EmbeddingRouter, index: Index, seed: int = 0) -> Gateway:
-    """The whole decision: tokenise, encode, look up, head, one Thompson draw, policy; no memory of earlier prompts."""
+def gateway(router: EmbeddingRouter, cache: SemanticCache, seed: int = 0) -> Gateway:
+    """The whole decision: both tiers, tokenise, encode, head, one Thompson draw, policy; no vector is remembered."""
     bandit = GaussianThompson(len(router.models_), seed=seed)
-    return Gateway(router, index, bandit, encoder=encoders.fresh(router.encoder))
+    return Gateway(router, cache, bandit, encoder=encoders.fresh(router.encoder))
 
 
-def decisions(train: Outcomes, index: Index, seed: int = 0) -> dict[str, Contender]:
+def decisions(train: Outcomes, cache: SemanticCache, seed: int = 0) -> dict[str, Contender]:
     """Routers on an encoder, and the two that need none.
 
     Args:
         train: what heads are fitted on.
-        index: of ``FAST`` vectors, looked up in every decision of the fast path.
+        cache: of ``FAST`` vectors, asked in every decision of the fast path.
     """
     rule, lexical = TokenLengthRule().fit(train), KNearestNeighbours(encoder="lexical").fit(train)
     sentence = SentenceEncoder(str(minilm.checkpoint()), device="cpu")
@@ -99,11 +110,11 @@ def decisions(train: Outcomes, index: Index, seed: int = 0) -> dict[str, Contend
     for name, make in HEADS.items():
         # RoRF is a router for two models, and a forest per pair is not what its authors ship.
         router = make(FAST).fit(train.subset(models=train.names[:2]) if name == "RoRF" else train)
-        fast = gateway(router, index, seed)
+        fast = gateway(router, cache, seed)
         found[f"{name} on MiniLM, fast path"] = Contender(
-            lambda texts, fast=fast: fast.route(texts[0]),
+            lambda texts, fast=fast: fast.route(texts[0], SCOPE),
             "fast",
-            f"int8, lookup in {len(index):,}, {len(router.models_)} models, draw",
+            f"int8, lookup in {len(cache):,}, {len(router.models_)} models, draw",
         )
         found[f"{name} on MiniLM, plain"] = Contender(
             lambda texts, router=router: head(router, sentence.encode(texts)), "plain", "sentence-transformers, head"

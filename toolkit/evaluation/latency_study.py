@@ -11,7 +11,7 @@ import pandas as pd
 from toolkit import encoders
 from toolkit.errors import ToolkitError, first_line
 from toolkit.evaluation import architectures, serving
-from toolkit.evaluation.contenders import HEADS, Contender, Texts, full_index, gateway, head
+from toolkit.evaluation.contenders import HEADS, SCOPE, Contender, Texts, full_cache, gateway, head
 from toolkit.evaluation.latency import Timings, interleaved, stages, synchronised, throughput, usd_per_million
 from toolkit.evaluation.metrics import measured
 from toolkit.gateway import Gateway
@@ -78,7 +78,7 @@ def tails(
     gateways: Mapping[str, Gateway], texts: Sequence[str], plan: Plan, bootstraps: int, seed: int = 0
 ) -> pd.DataFrame:
     """Tidy rows of the percentiles of a whole decision, for each gateway, in turns of ten calls."""
-    calls = {name: lambda texts, one=one: one.route(texts[0]) for name, one in gateways.items()}
+    calls = {name: lambda texts, one=one: one.route(texts[0], SCOPE) for name, one in gateways.items()}
     rounds = -(-plan.tail // 10)
     timings = interleaved(calls, singles(texts), 0.0, calls=10, least=max(2, rounds), visit_s=0.0, seed=seed)
     return timings.percentiles(bootstraps)
@@ -112,10 +112,8 @@ def by_length(contenders: Mapping[str, Contender], plan: Plan, bootstraps: int, 
 
 
 def variants(train: Outcomes, names: Sequence[str] = VARIANTS) -> dict[str, Gateway]:
-    """A gateway for each precision of the encoder, a ridge head and an index from that precision's vectors."""
-    return {
-        name: gateway(HEADS["ridge"](name).fit(train), full_index(encoders.get(name), train.texts)) for name in names
-    }
+    """A gateway for each precision of the encoder, with a ridge head on that precision's vectors."""
+    return {name: gateway(HEADS["ridge"](name).fit(train), full_cache(encoders.get(name))) for name in names}
 
 
 def stage_rows(gateways: Mapping[str, Gateway], texts: Sequence[str], bootstraps: int) -> pd.DataFrame:
@@ -123,8 +121,8 @@ def stage_rows(gateways: Mapping[str, Gateway], texts: Sequence[str], bootstraps
     parts: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in gateways}
     for chunk in np.array_split(np.array(texts, dtype=object), 5):
         for name, one in gateways.items():
-            one.stages(list(chunk[:2]))  # the caches that the others emptied
-            parts[name].append(one.stages(list(chunk)))
+            one.stages(list(chunk[:2]), SCOPE)  # the caches that the others emptied
+            parts[name].append(one.stages(list(chunk), SCOPE))
     joined = {
         name: {stage: np.concatenate([part[stage] for part in found]) for stage in found[0]}
         for name, found in parts.items()
@@ -214,7 +212,7 @@ def callers_rows(one: Gateway, texts: Sequence[str], callers: int, turns: int = 
     alone = None
     for _ in range(turns):
         for count in taken:
-            seconds, answers = serving.together(lambda text: one.route(text).predicted, texts, count)
+            seconds, answers = serving.together(lambda text: one.route(text, SCOPE).predicted, texts, count)
             taken[count].append(seconds)
             alone = answers if alone is None else alone
             if not all(np.array_equal(*pair) for pair in zip(alone, answers, strict=True)):

@@ -1,24 +1,6 @@
-"""Every metric of the tables: its unit, its direction and its definition, said once.
+"""Quality and cost of routers. The code stands in ``curves``, ``leaderboard``, ``benchmarks`` and ``arena``."""
 
-The definitions are printed in each report's glossary; the code stands in ``curves`` and ``leaderboard``.
-"""
-
-from dataclasses import dataclass
-
-import numpy as np
-
-from toolkit.evaluation.statistics import interval
-
-
-@dataclass(frozen=True)
-class Metric:
-    """``label`` heads a column; ``higher_is_better`` is None where neither direction is better by itself."""
-
-    label: str
-    unit: str
-    higher_is_better: bool | None
-    definition: str
-
+from toolkit.evaluation.metrics.metric import Metric
 
 METRICS: dict[str, Metric] = {
     "apgr": Metric(
@@ -199,82 +181,6 @@ METRICS: dict[str, Metric] = {
         "Mean quality of the router that knows the true expected quality given the text: the ceiling that can be "
         "reached. It is judged on drawn outcomes as all are, so luck can lift a router a hair above it.",
     ),
-    "fit_s": Metric(
-        "training, s",
-        "s",
-        False,
-        "Seconds to fit on the labels, embeddings of the prompts at hand, on the machine that the manifest names.",
-    ),
-    "predict_ms": Metric(
-        "prediction, ms",
-        "ms",
-        False,
-        "Milliseconds per prompt to predict a batch, embeddings at hand; bert, which embeds by itself, pays for it "
-        "here, the others pay the encoder's time besides.",
-    ),
-    "encode_ms": Metric(
-        "encoding, ms", "ms", False, "Milliseconds per prompt to embed a batch of prompts that no cache knows."
-    ),
-    **{
-        f"p{percent}_ms": Metric(
-            f"p{percent}, ms",
-            "ms",
-            False,
-            f"{words} of the milliseconds from text to decision, batch 1, systems taking turns, bootstrap over rounds. "
-            "Absolute times belong to the machine that the manifest names.",
-        )
-        for percent, words in (
-            (50, "Median"),
-            (90, "90th percentile"),
-            (95, "95th percentile"),
-            (99, "99th percentile"),
-        )
-    },
-    "mean_ms": Metric("mean, ms", "ms", False, "Mean milliseconds from text to decision; as the percentiles."),
-    "speedup": Metric(
-        "speedup",
-        "ratio",
-        True,
-        "Median time of the named opponent over this one's, both of one round; median over rounds.",
-    ),
-    "stage_ms": Metric("stage, ms", "ms", False, "Median milliseconds of one stage of a decision, named in the note."),
-    "prompts_per_s": Metric("prompts per s", "prompts/s", True, "Prompts decided in a second, in batches as noted."),
-    "first_decision_s": Metric(
-        "first decision, s",
-        "s",
-        False,
-        "Seconds from the start of a process to its first decision, imports included, the graph on disk.",
-    ),
-    "memory_mb": Metric("memory, MB", "MB", False, "Resident memory of a process that routes."),
-    "usd_per_million": Metric(
-        "USD per million",
-        "USD",
-        False,
-        "Dollars for a million decisions one after the other, at the price per hour that the note names.",
-    ),
-    "break_even_share": Metric(
-        "break-even share",
-        "share of calls",
-        False,
-        "Share of calls that must go to a model answering sooner, by the time in the note, to pay back the decision's.",
-    ),
     "prompts": Metric("prompts", "count", None, "Prompts in the data set."),
     "duplicate_prompts": Metric("repeated prompts", "count", None, "Prompts that repeat an earlier one."),
 }
-
-
-DETAILS = ("sees", "opponent", "test", "p_holm")  # fields of a row beside the published columns
-
-
-def measured(system: str, metric: str, samples: np.ndarray, note: str = "", **details: object) -> dict:
-    """One tidy row from an estimate and its replicates.
-
-    Args:
-        system: what was measured.
-        metric: a key of ``METRICS``.
-        samples: (B + 1,), the estimate first; or (1,), a figure without an interval.
-        details: of ``DETAILS``: what a router sees, whom it is compared with, by which test, the adjusted p value.
-    """
-    low, high = interval(samples) if len(samples) > 1 else (np.nan, np.nan)
-    row = {"system": system, "metric": metric, "value": float(samples[0]), "ci_low": float(low), "ci_high": float(high)}
-    return row | {"unit": METRICS[metric].unit, "note": note} | details

@@ -1,0 +1,98 @@
+"""Who may be given whose answer: the scope of an entry, and the keys that follow from it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from toolkit.errors import ToolkitError
+from toolkit.prompt import Prompt, as_messages
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Entries of one scope are never returned to another, however similar the prompts.
+
+    All four must be said; an empty system prompt or no parameters are said too.
+
+    Args:
+        tenant: whose entries these are; where users must not learn what others asked, the user.
+        model: that answered; behind a router, the name that clients ask for.
+        system: the system prompt.
+        parameters: of the call (temperature, tools, response format...), as JSON takes them.
+
+    Raises:
+        ToolkitError: a tenant or model without a name, or parameters that JSON does not take.
+    """
+
+    tenant: str
+    model: str
+    system: str
+    parameters: Mapping[str, Any]
+    fingerprint: str = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(name, str) and name.strip() for name in (self.tenant, self.model)):
+            raise ToolkitError(
+                f"Scope: names of a tenant and a model were expected; got {self.tenant!r}, {self.model!r}."
+            )
+        if not isinstance(self.system, str) or not isinstance(self.parameters, Mapping):
+            raise ToolkitError(
+                "Scope: a system prompt ('' for none) and a mapping of parameters ({} for none) expected."
+            )
+        whole = [self.tenant, self.model, self.system, dict(self.parameters)]
+        object.__setattr__(self, "fingerprint", digest(whole))
+
+
+@dataclass(frozen=True)
+class Key:
+    """Where a prompt's answer lies.
+
+    Attributes:
+        partition: hash of scope, encoder and the turns before the last; only entries of the same partition are ever
+            compared, so a conversation is answered from one with the same history alone.
+        exact: hash of the whole conversation.
+        text: of the last turn, which the encoder reads.
+    """
+
+    partition: str
+    exact: str
+    text: str
+
+
+def key_of(prompt: Prompt, scope: Scope, encoder: str) -> Key:
+    """The key of a prompt.
+
+    Args:
+        encoder: identity of the encoder, weights and version included.
+
+    Raises:
+        ToolkitError: no scope, no prompt, or a conversation without a turn.
+    """
+    if not isinstance(scope, Scope):
+        raise ToolkitError(
+            f"The cache needs a Scope(tenant, model, system, parameters) with every call; got {scope!r}."
+        )
+    turns = as_messages(prompt)
+    if not turns:
+        raise ToolkitError("The cache needs a prompt with at least one message; none was given.")
+    history = digest([scope.fingerprint, encoder, turns[:-1], {**turns[-1], "content": ""}])
+    return Key(history, digest(turns), turns[-1]["content"])
+
+
+def as_json(value: Any, what: str) -> str:
+    """Canonical JSON: one text per value.
+
+    Raises:
+        ToolkitError: JSON does not take it.
+    """
+    try:
+        return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as err:
+        raise ToolkitError(f"{what}: a value that JSON takes was expected ({err}).") from err
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical JSON, 64 hexadecimal digits."""
+    return hashlib.sha256(as_json(value, "Cache key").encode("ascii")).hexdigest()

@@ -1,0 +1,355 @@
+"""The semantic cache: the same question again, in the same words or in others, is answered from what was answered."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from toolkit import encoders
+from toolkit.cache.guard import Guard
+from toolkit.cache.index import Index
+from toolkit.cache.scope import Key, Scope, as_json, key_of
+from toolkit.cache.store import ORDERS, New, Row, Store
+from toolkit.cache.threshold import Guaranteed, Policy, Verdict
+from toolkit.errors import ToolkitError
+from toolkit.prompt import Prompt, as_messages
+
+RULES = ("exact", "similar", "dissimilar", "guard", "explore", "off", "empty")
+_UNLIMITED = 2**62
+_FLUSH = 256  # hits between two writes of when entries were used
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What the cache has for a prompt, and why.
+
+    Attributes:
+        hit: whether ``answer`` may be given.
+        answer: what was stored, None on a miss.
+        rule: of ``RULES``, which one decided.
+        reason: one sentence.
+        key: of the prompt.
+        entry, matched: number and prompt of the entry that was found, also where it is not served; None, "".
+        similarity, threshold: as compared; NaN where nothing was.
+        age_s: seconds since the entry was stored, NaN where there is none.
+        vector: of the prompt, float32 (1, d), for ``put``; None where the text was not encoded.
+    """
+
+    hit: bool
+    answer: Any
+    rule: str
+    reason: str
+    key: Key = field(repr=False)
+    entry: int | None = None
+    matched: str = ""
+    similarity: float = float("nan")
+    threshold: float = float("nan")
+    age_s: float = float("nan")
+    vector: np.ndarray | None = field(default=None, repr=False)
+
+
+class SemanticCache:
+    """Answers to earlier prompts, in one file. Any thread may call it, and any number of processes share the file.
+
+    A lookup tries the whole conversation word for word, without encoding anything; then the nearest last turn among
+    entries of the same scope and the same earlier turns, which the policy and the guard decide about. Entries of
+    another scope lie in other matrices, so that none can be returned.
+
+    Args:
+        path: of the file.
+        encoder: by name or itself; its identity is part of every key.
+        policy: decides about the semantic tier; default an uncalibrated ``Guaranteed``, which is off.
+        guard: what may speak against a similar prompt; None for nothing.
+        ttl_s: seconds an entry lives, counted from ``put`` whether it is used or not; None for ever.
+        max_entries, max_bytes: what the file holds at most; what is used least goes.
+        evict: ``lru`` or ``lfu``: least recently, or least often.
+        approximate: search by a graph (HNSW) beyond what numpy holds, faster and with a recall of about .99.
+        clock: seconds since the epoch.
+
+    Raises:
+        ToolkitError: see ``Store``; unknown encoder or eviction; a limit below 1.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        encoder: str | encoders.Encoder = "minilm-int8",
+        policy: Policy | None = None,
+        guard: Guard | None = None,
+        ttl_s: float | None = None,
+        max_entries: int | None = None,
+        max_bytes: int | None = None,
+        evict: str = "lru",
+        approximate: bool = False,
+        clock: Callable[[], float] = time.time,
+    ):
+        limits = tuple(_UNLIMITED if limit is None else limit for limit in (max_entries, max_bytes))
+        if evict not in ORDERS or min(limits) < 1 or (ttl_s is not None and not ttl_s > 0):
+            raise ToolkitError(
+                f"SemanticCache: evict of {', '.join(ORDERS)}, limits from 1 and a ttl_s above 0 were expected; got "
+                f"{evict!r}, {max_entries}, {max_bytes}, {ttl_s}."
+            )
+        self.encoder = encoders.get(encoder) if isinstance(encoder, str) else encoder
+        self.policy = policy if policy is not None else Guaranteed()
+        self.guard = guard
+        self.ttl_s = ttl_s
+        self.limits = limits
+        self.evict = evict
+        self.approximate = approximate
+        self.clock = clock
+        self._lock = threading.RLock()
+        self._used: dict[int, tuple[float, int]] = {}
+        self.store = Store(Path(path), self.encoder.identity, self.encoder.dimension)
+        self._load()
+
+    # -- looking up -----------------------------------------------------------------------------------------------
+
+    def get(self, prompt: Prompt, scope: Scope, vector: np.ndarray | None = None, dry_run: bool = False) -> Lookup:
+        """What the cache has for a prompt.
+
+        Args:
+            vector: of the last turn by this cache's encoder, float32 (1, d), where it is known already.
+            dry_run: leave no trace, neither in the order of eviction nor in the file.
+
+        Raises:
+            ToolkitError: no scope, no prompt, or a file that can no longer be read.
+        """
+        key = key_of(prompt, scope, self.encoder.identity)
+        return self.get_exact(key, dry_run) or self.get_similar(key, vector, dry_run)
+
+    def get_exact(self, key: Key, dry_run: bool = False) -> Lookup | None:
+        """The first tier alone: a hit, or None. Takes microseconds, since nothing is encoded."""
+        now, row = self.clock(), self.store.exact(key.partition, key.exact)
+        if row is None or row.expires <= now:
+            return None
+        verdict = Verdict(True, "exact", f"the same words, {now - row.created:.0f} s ago")
+        return self._found(key, row, verdict, 1.0, None, now, dry_run)
+
+    def get_similar(self, key: Key, vector: np.ndarray | None = None, dry_run: bool = False) -> Lookup:
+        """The second tier alone."""
+        vector = self.encoder.encode([key.text]) if vector is None else vector
+        now = self.clock()
+        row, similarity = self._nearest(key.partition, vector, now)
+        if row is None:
+            return Lookup(False, None, "empty", "no entry of this scope and history", key, vector=vector)
+        verdict = self.policy.decide(similarity, row.id)
+        if verdict.serve and self.guard and (objection := self.guard.objection(key.text, self._last(row))):
+            verdict = Verdict(False, "guard", f"{verdict.reason}, but {objection}", verdict.threshold)
+        verdict = verdict._replace(reason=f"{verdict.reason}, stored {now - row.created:.0f} s ago")
+        return self._found(key, row, verdict, similarity, vector, now, dry_run)
+
+    def _found(
+        self, key: Key, row: Row, verdict: Verdict, similarity: float, vector: Any, now: float, dry_run: bool
+    ) -> Lookup:
+        if verdict.serve and not dry_run:
+            self._note(row.id, now)
+        return Lookup(
+            hit=verdict.serve,
+            answer=json.loads(row.answer) if verdict.serve else None,
+            rule=verdict.rule,
+            reason=verdict.reason,
+            key=key,
+            entry=row.id,
+            matched=self._last(row),
+            similarity=similarity,
+            threshold=verdict.threshold,
+            age_s=now - row.created,
+            vector=vector,
+        )
+
+    def _nearest(self, partition: str, vector: np.ndarray, now: float) -> tuple[Row | None, float]:
+        """The most similar entry that is still there and alive; what is not is forgotten on the way."""
+        with self._lock:
+            self._sync()
+            index = self._indexes.get(partition)
+            while index is not None and len(index):
+                similarity, ids = index.search(vector)
+                row = self.store.entry(int(ids[0, 0]), partition)
+                if row is not None and row.expires > now:
+                    return row, float(similarity[0, 0])
+                index.remove([int(ids[0, 0])])
+        return None, float("nan")
+
+    @staticmethod
+    def _last(row: Row) -> str:
+        return json.loads(row.prompt)[-1]["content"]
+
+    # -- storing and forgetting -----------------------------------------------------------------------------------
+
+    def put(
+        self, prompt: Prompt, answer: Any, scope: Scope, tags: Sequence[str] = (), ttl_s: float | None = None,
+        vector: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """Store an answer; when this returns, it is on the disk. The same prompt in the same scope is replaced.
+
+        Args:
+            answer: anything that JSON takes.
+            tags: by which it can be deleted.
+            ttl_s: of this entry, instead of the cache's.
+            vector: ``Lookup.vector`` of the miss before, so that the text is not encoded again.
+
+        Raises:
+            ToolkitError: no scope, an answer that JSON does not take or that is larger than the whole cache may be, or
+                a file that cannot be written; nothing is stored then.
+        """
+        self.put_many([(prompt, answer)], scope, tags, ttl_s, vector)
+
+    def put_many(
+        self, pairs: Sequence[tuple[Prompt, Any]], scope: Scope, tags: Sequence[str] = (), ttl_s: float | None = None,
+        vectors: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """As ``put`` for (prompt, answer) pairs of one scope: all of them or, where anything fails, none."""
+        keys = [key_of(prompt, scope, self.encoder.identity) for prompt, _ in pairs]
+        vectors = (
+            self.encoder.encode([key.text for key in keys]) if vectors is None else np.asarray(vectors, np.float32)
+        )
+        if vectors.shape != (len(keys), self.encoder.dimension):
+            raise ToolkitError(
+                f"SemanticCache: vectors ({len(keys)}, {self.encoder.dimension}) were expected; got {vectors.shape}."
+            )
+        if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
+            raise ToolkitError(f"SemanticCache: a list of tags was expected; got {tags!r}.")
+        now, lives = self.clock(), self.ttl_s if ttl_s is None else ttl_s
+        expires = float("inf") if lives is None else now + lives
+        entries = [
+            New(
+                key.partition,
+                key.exact,
+                as_json(as_messages(prompt), "Prompt"),
+                as_json(answer, "Answer"),
+                vector,
+                expires,
+                tuple(tags),
+            )
+            for key, (prompt, answer), vector in zip(keys, pairs, vectors, strict=True)
+        ]
+        if entries and (largest := max(entry.bytes for entry in entries)) > self.limits[1]:
+            raise ToolkitError(
+                f"SemanticCache: an entry of at most {self.limits[1]} bytes was expected; got {largest}."
+            )
+        with self._lock:
+            self._flush()
+            self._forget(self.store.put(entries, now, self.limits, self.evict))
+            self._read_new()
+
+    def delete(self, prompt: Prompt, scope: Scope) -> int:
+        """Delete the entry of a prompt; how many there were, 0 or 1."""
+        key = key_of(prompt, scope, self.encoder.identity)
+        return self._deleted("partition = ? AND exact = ?", (key.partition, key.exact))
+
+    def delete_tag(self, tag: str) -> int:
+        """Delete all entries with a tag, of every scope; how many there were."""
+        return self._deleted("id IN (SELECT entry FROM tags WHERE tag = ?)", (tag,))
+
+    def delete_older(self, age_s: float) -> int:
+        """Delete all entries stored more than so many seconds ago, of every scope; how many there were."""
+        return self._deleted("created < ?", (self.clock() - age_s,))
+
+    def _deleted(self, where: str, values: tuple) -> int:
+        with self._lock:
+            gone = self.store.delete(where, values)
+            self._forget(gone)
+        return len(gone)
+
+    def observe(self, found: Lookup, correct: bool) -> None:
+        """Tell the policy whether the entry of a lookup had the right answer; policies that learn need it."""
+        if found.entry is not None and found.rule != "exact":
+            self.policy.observe(found.similarity, found.entry, correct)
+
+    # -- the file's image in memory -------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        self._indexes: dict[str, Index] = {}
+        self._last_id = 0
+        self._version, self._deletions = self.store.version(), self.store.fact("deletions")
+        self._read_new()
+
+    def _read_new(self) -> None:
+        for partition, ids, vectors in self.store.vectors(self._last_id):
+            if partition not in self._indexes:
+                self._indexes[partition] = Index(self.encoder.dimension, approximate=self.approximate)
+            self._indexes[partition].add(ids, vectors)
+            self._last_id = max(self._last_id, int(ids[-1]))
+
+    def _sync(self) -> None:
+        """Take in what other processes wrote. What they deleted is found out when it is met, or when it is much."""
+        version = self.store.version()
+        if version == self._version:
+            return
+        self._version = version
+        deletions = self.store.fact("deletions")
+        if deletions - self._deletions > max(256, sum(map(len, self._indexes.values())) // 8):
+            self._deletions, alive = deletions, self.store.ids()
+            for index in self._indexes.values():
+                index.remove([number for number in index.ids() if number not in alive])
+        self._read_new()
+
+    def _forget(self, gone: Sequence[tuple[int, str]]) -> None:
+        by_partition: dict[str, list[int]] = {}
+        for number, partition in gone:
+            by_partition.setdefault(partition, []).append(number)
+        for partition, numbers in by_partition.items():
+            if (index := self._indexes.get(partition)) is not None:
+                index.remove([number for number in numbers if number in index])
+                if not len(index):
+                    del self._indexes[partition]
+
+    def _note(self, number: int, now: float) -> None:
+        """Uses are kept in memory and written many at a time: a lookup does not wait for the disk."""
+        with self._lock:
+            self._used[number] = (now, self._used.get(number, (0, 0))[1] + 1)
+            if len(self._used) >= _FLUSH:
+                self._flush()
+
+    def _flush(self) -> None:
+        if self._used:
+            self.store.touch((number, when, count) for number, (when, count) in self._used.items())
+            self._used = {}
+
+    # -- the whole ------------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        return int(self.store.fact("entries"))
+
+    def size_bytes(self) -> int:
+        """What the entries count for against ``max_bytes``."""
+        return int(self.store.fact("bytes"))
+
+    def close(self) -> None:
+        """Write what is pending and let go of the file."""
+        with self._lock:
+            self._flush()
+            self.store.close()
+
+    def __enter__(self) -> "SemanticCache":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def replay(answer: str, size: int = 24) -> Iterator[str]:
+    """A stored answer in pieces, as a model that streams would send it: joined, they are the answer.
+
+    Pieces end after a space where there is one, so that no word is torn; Chinese has none and is cut by characters.
+
+    Args:
+        size: characters of a piece, about.
+
+    Raises:
+        ToolkitError: a size below 1, or an answer that is no text.
+    """
+    if size < 1 or not isinstance(answer, str):
+        raise ToolkitError(f"replay: a text and a size from 1 were expected; got {type(answer).__name__}, {size}.")
+    start = 0
+    while start < len(answer):
+        space = answer.rfind(" ", start, start + size)
+        end = start + size if space < 0 or start + size >= len(answer) else space + 1
+        yield answer[start:end]
+        start = end
