@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ import numpy as np
 
 from toolkit import encoders
 from toolkit.cache.guard import Guard
-from toolkit.cache.index import Index
+from toolkit.cache.mirror import Mirror
 from toolkit.cache.scope import Key, Scope, as_json, key_of
 from toolkit.cache.store import ORDERS, New, Row, Store
 from toolkit.cache.threshold import Guaranteed, Policy, Verdict
@@ -101,12 +101,11 @@ class SemanticCache:
         self.ttl_s = ttl_s
         self.limits = limits
         self.evict = evict
-        self.approximate = approximate
         self.clock = clock
         self._lock = threading.RLock()
         self._used: dict[int, tuple[float, int]] = {}
         self.store = Store(Path(path), self.encoder.identity, self.encoder.dimension)
-        self._load()
+        self._mirror = Mirror(self.store, approximate)
 
     # -- looking up -----------------------------------------------------------------------------------------------
 
@@ -135,7 +134,8 @@ class SemanticCache:
         """The second tier alone."""
         vector = self.encoder.encode([key.text]) if vector is None else vector
         now = self.clock()
-        row, similarity = self._nearest(key.partition, vector, now)
+        with self._lock:
+            row, similarity = self._mirror.nearest(key.partition, vector, now)
         if row is None:
             return Lookup(False, None, "empty", "no entry of this scope and history", key, vector=vector)
         verdict = self.policy.decide(similarity, row.id)
@@ -162,19 +162,6 @@ class SemanticCache:
             age_s=now - row.created,
             vector=vector,
         )
-
-    def _nearest(self, partition: str, vector: np.ndarray, now: float) -> tuple[Row | None, float]:
-        """The most similar entry that is still there and alive; what is not is forgotten on the way."""
-        with self._lock:
-            self._sync()
-            index = self._indexes.get(partition)
-            while index is not None and len(index):
-                similarity, ids = index.search(vector)
-                row = self.store.entry(int(ids[0, 0]), partition)
-                if row is not None and row.expires > now:
-                    return row, float(similarity[0, 0])
-                index.remove([int(ids[0, 0])])
-        return None, float("nan")
 
     @staticmethod
     def _last(row: Row) -> str:
@@ -235,8 +222,8 @@ class SemanticCache:
             )
         with self._lock:
             self._flush()
-            self._forget(self.store.put(entries, now, self.limits, self.evict))
-            self._read_new()
+            self._mirror.forget(self.store.put(entries, now, self.limits, self.evict))
+            self._mirror.read_new()
 
     def delete(self, prompt: Prompt, scope: Scope) -> int:
         """Delete the entry of a prompt; how many there were, 0 or 1."""
@@ -254,51 +241,13 @@ class SemanticCache:
     def _deleted(self, where: str, values: tuple) -> int:
         with self._lock:
             gone = self.store.delete(where, values)
-            self._forget(gone)
+            self._mirror.forget(gone)
         return len(gone)
 
     def observe(self, found: Lookup, correct: bool) -> None:
         """Tell the policy whether the entry of a lookup had the right answer; policies that learn need it."""
         if found.entry is not None and found.rule != "exact":
             self.policy.observe(found.similarity, found.entry, correct)
-
-    # -- the file's image in memory -------------------------------------------------------------------------------
-
-    def _load(self) -> None:
-        self._indexes: dict[str, Index] = {}
-        self._last_id = 0
-        self._version, self._deletions = self.store.version(), self.store.fact("deletions")
-        self._read_new()
-
-    def _read_new(self) -> None:
-        for partition, ids, vectors in self.store.vectors(self._last_id):
-            if partition not in self._indexes:
-                self._indexes[partition] = Index(self.encoder.dimension, approximate=self.approximate)
-            self._indexes[partition].add(ids, vectors)
-            self._last_id = max(self._last_id, int(ids[-1]))
-
-    def _sync(self) -> None:
-        """Take in what other processes wrote. What they deleted is found out when it is met, or when it is much."""
-        version = self.store.version()
-        if version == self._version:
-            return
-        self._version = version
-        deletions = self.store.fact("deletions")
-        if deletions - self._deletions > max(256, sum(map(len, self._indexes.values())) // 8):
-            self._deletions, alive = deletions, self.store.ids()
-            for index in self._indexes.values():
-                index.remove([number for number in index.ids() if number not in alive])
-        self._read_new()
-
-    def _forget(self, gone: Sequence[tuple[int, str]]) -> None:
-        by_partition: dict[str, list[int]] = {}
-        for number, partition in gone:
-            by_partition.setdefault(partition, []).append(number)
-        for partition, numbers in by_partition.items():
-            if (index := self._indexes.get(partition)) is not None:
-                index.remove([number for number in numbers if number in index])
-                if not len(index):
-                    del self._indexes[partition]
 
     def _note(self, number: int, now: float) -> None:
         """Uses are kept in memory and written many at a time: a lookup does not wait for the disk."""
@@ -332,24 +281,3 @@ class SemanticCache:
 
     def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-def replay(answer: str, size: int = 24) -> Iterator[str]:
-    """A stored answer in pieces, as a model that streams would send it: joined, they are the answer.
-
-    Pieces end after a space where there is one, so that no word is torn; Chinese has none and is cut by characters.
-
-    Args:
-        size: characters of a piece, about.
-
-    Raises:
-        ToolkitError: a size below 1, or an answer that is no text.
-    """
-    if size < 1 or not isinstance(answer, str):
-        raise ToolkitError(f"replay: a text and a size from 1 were expected; got {type(answer).__name__}, {size}.")
-    start = 0
-    while start < len(answer):
-        space = answer.rfind(" ", start, start + size)
-        end = start + size if space < 0 or start + size >= len(answer) else space + 1
-        yield answer[start:end]
-        start = end
