@@ -7,11 +7,12 @@ counts as wrong, whether or not somebody labelled that pair. N are requests, H h
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from toolkit.cache.guard import Guard
 from toolkit.cache.threshold import counts
 from toolkit.datasets.paraphrases import Paraphrases
 from toolkit.errors import ToolkitError
@@ -25,6 +26,25 @@ RATES = (
     "recall_per_answerable",
     "wrong_per_unanswerable",
 )
+
+
+def only(data: Paraphrases, codes: np.ndarray) -> Paraphrases:
+    """The texts of some classes, numbered anew."""
+    rows = np.flatnonzero(np.isin(data.classes, codes))
+    _, classes = np.unique(data.classes[rows], return_inverse=True)
+    place = np.full(len(data.classes), -1)
+    place[rows] = np.arange(len(rows))
+    pairs = data.pairs.assign(first=place[data.pairs["first"]], second=place[data.pairs["second"]])
+    pairs = pairs[(pairs["first"] >= 0) & (pairs["second"] >= 0)].reset_index(drop=True)
+    texts, languages = [data.texts[row] for row in rows], np.asarray(data.languages)[rows]
+    return replace(data, texts=texts, classes=classes, languages=languages, pairs=pairs)
+
+
+def sampled(data: Paraphrases, classes: int, seed: int = 0) -> Paraphrases:
+    """So many classes at most, half of them of several texts where there are as many: encoding all takes minutes."""
+    codes = np.random.default_rng(seed).permutation(int(data.classes.max()) + 1)
+    several = np.bincount(data.classes)[codes] > 1
+    return only(data, np.concatenate([codes[several][: classes // 2], codes[~several][: classes - classes // 2]]))
 
 
 @dataclass(frozen=True)
@@ -138,6 +158,12 @@ def find(data: Paraphrases, vectors: np.ndarray, one: World, block: int = 2000) 
     return Found(similarity, entry, correct, one.answerable)
 
 
+def joined(found: Sequence[Found]) -> Found:
+    """Several worlds' requests as one; entries are rows of the same texts."""
+    names = ("similarity", "entry", "correct", "answerable")
+    return Found(*(np.concatenate([getattr(one, name) for one in found]) for name in names))
+
+
 def rates(found: Found, threshold: float, system: str, bootstraps: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Tidy rows of ``RATES`` at a threshold, intervals by bootstrap over classes; a rate of nothing is NaN."""
     drawn = bootstrap_counts(np.arange(len(found.correct)), bootstraps, seed)
@@ -210,4 +236,13 @@ def alternatives(data: Paraphrases, one: World, found: Found, seed: int = 0) -> 
     words.fit([data.texts[row] for row in one.entries])
     shuffled = np.random.default_rng(seed).random(len(found.similarity))
     by_words = find(data, words.transform(data.texts), one)
-    return {"TF-IDF": by_words, "random score": Found(shuffled, found.entry, found.correct, found.answerable)}
+    return {"TF-IDF": by_words, "random score": replace(found, similarity=shuffled)}
+
+
+def guarded(data: Paraphrases, one: World, found: Found, guard: Guard) -> Found:
+    """The same world where the guard has its say: what it objects to is as far away as can be."""
+    objects = [
+        bool(guard.objection(data.texts[asked], data.texts[entry]))
+        for asked, entry in zip(one.requests, found.entry, strict=True)
+    ]
+    return replace(found, similarity=np.where(objects, -np.inf, found.similarity))

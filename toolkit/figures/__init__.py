@@ -1,5 +1,6 @@
 """One function per kind of figure. They know frames, not routers, and every one names its axes and its data."""
 
+from toolkit.figures.caching import promises, risk_coverage, staleness, wrong_by_entries
 from toolkit.figures.comparison import cost_curves, intervals, strong_call_curves
 from toolkit.figures.exploration import agreement, front, lengths, quality_by_domain
 from toolkit.figures.latency import latencies, latency_by_length, stage_times
@@ -16,10 +17,14 @@ __all__ = [
     "learning_curves",
     "lengths",
     "page_width",
+    "promises",
     "quality_against_time",
     "quality_by_domain",
+    "risk_coverage",
     "save",
     "stage_times",
+    "staleness",
     "strong_call_curves",
     "use_style",
+    "wrong_by_entries",
 ]
