@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.cache.threshold import GRID, Fixed, Guaranteed
+from toolkit.cache.threshold import GRID, Fixed
 from toolkit.datasets.paraphrases import Paraphrases
 from toolkit.errors import ToolkitError
-from toolkit.evaluation import caching, caching_study, streams
+from toolkit.evaluation import caching, caching_study, promise, streams
 from toolkit.evaluation.caching import Found, World
 
 WIDTH = 16
@@ -139,15 +139,16 @@ def test_money_is_what_it_was_defined_as():
 
 def test_a_growing_cache_goes_wrong_more_often_and_a_promise_needs_its_traffic():
     data, vectors = made([3] * 1200 + [1] * 300, spread=0.45)
-    one = caching_study.Subject("made", data, vectors, "made")
-    rows = caching_study.growth(one, (20, 100, 600), {"fixed": 0.8}, 50)
+    one = promise.Subject("made", data, vectors, "made")
+    design = promise.Design(250, 500, 0.2, bootstraps=50)
+    assert design.fitting(data) == design and promise.Design(5000, 9000).fitting(data).entries == 356
+    rows = promise.growth(one, (20, 100, 600), {"fixed": 0.8}, design)
     assert rows["value"].is_monotonic_increasing and list(rows["entries"]) == [20, 100, 600]
-    drawn = caching_study.trial(one, 250, 500)
-    policy = Guaranteed(0.2, 0.9).fit(drawn.seen.similarity, drawn.seen.correct)
-    shares = caching_study.drift(one, policy, 250, 500, 50)
+    drawn = promise.trial(one, design)
+    shares = promise.drift(one, design.policy(drawn.seen), design)
     wrong = shares[shares["metric"] == "wrong_per_hit"]["value"].tolist()
     assert wrong[0] < 0.2 < wrong[2] and wrong == sorted(wrong)  # fewer answerable requests: the promise is void
-    runs = caching_study.calibrations(one, 250, 500, 4)
-    rows = caching_study.promises(runs, "made").set_index(["system", "metric"])
+    runs = promise.calibrations(one, design, 4)
+    rows = promise.promises(runs, "made", 0.2).set_index(["system", "metric"])
     assert rows.loc[("made: guaranteed", "found"), "n"] == 4
     assert isinstance(drawn.test, World)

@@ -1,11 +1,10 @@
 """Notebook 05's experiments: what is asked of a cache in each profile, and the tidy rows that come of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from toolkit import encoders
 from toolkit.cache.guard import Guard
@@ -14,13 +13,12 @@ from toolkit.cache.threshold import GRID, Fixed, Guaranteed, Policy
 from toolkit.datasets import paraphrases
 from toolkit.datasets.paraphrases import Paraphrases
 from toolkit.evaluation import caching, streams
-from toolkit.evaluation.caching import Found, World
 from toolkit.evaluation.metrics import measured
+from toolkit.evaluation.promise import Design, Subject, Trial, trial
 
-DELTA, CONFIDENCE = 0.05, 0.9
-ANSWERABLE = 0.5  # share of requests whose meaning is cached
 # GPTCache compares distances; its default of .8 lets through what has a cosine from .6 on in its faiss store.
 GPTCACHE = 0.6
+AGED = "requests of four days, cosine .9; the fact behind each class changes once in ten hours on average"
 ENCODER = {"en": "minilm", "zh": "lexical"}  # MiniLM's vocabulary is English: most Chinese is [UNK] to it
 
 
@@ -47,30 +45,16 @@ class Plan:
     stream: int
     victims: int
 
+    def design(self, delta: float, confidence: float, bootstraps: int, seed: int) -> Design:
+        """At most; see ``Design.fitting``."""
+        return Design(self.entries, self.requests, delta, confidence, bootstraps=bootstraps, seed=seed)
+
 
 PLANS = {
     "smoke": Plan(600, 0, 60, 120, 3, (30, 60), 200, 3),
     "quick": Plan(3000, 3000, 300, 600, 20, (75, 150, 300, 600), 2000, 10),
     "full": Plan(4000, 40_000, 400, 800, 100, (75, 150, 300, 600), 10_000, 30),
 }
-UPSTREAM_FULL = {"entries": 5000, "requests": 10_000, "growth": (1000, 3000, 10_000)}
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A set of texts through an encoder.
-
-    Attributes:
-        name: for tables: set, language, encoder.
-        data: texts of one language.
-        vectors: float32 (texts, d).
-        encoder: its name.
-    """
-
-    name: str
-    data: Paraphrases
-    vectors: np.ndarray
-    encoder: str
 
 
 def subject(data: Paraphrases, language: str, encoder: str = "") -> Subject:
@@ -91,153 +75,143 @@ def subjects(plan: Plan, seed: int = 0) -> list[Subject]:
     return [*found, subject(own, "zh"), subject(own, "zh", "minilm")]
 
 
-@dataclass(frozen=True)
-class Trial:
-    """Calibration and test in worlds of disjoint classes, alike in size and traffic."""
-
-    calibration: World
-    test: World
-    seen: Found
-    unseen: Found
+def richest(found: Sequence[Subject]) -> Subject:
+    """What is looked at closely: English of real people where it is at hand, else our own."""
+    return next((one for one in found if one.data.name == "qqp"), found[0])
 
 
-def trial(one: Subject, entries: int, requests: int, seed: int = 0, answerable: float = ANSWERABLE) -> Trial:
-    """Draw both worlds and find the nearest entries."""
-    first, second = caching.parts(one.data, 0.5, seed)
-    worlds = [
-        caching.world(one.data, codes, entries, requests, answerable, seed + number)
-        for number, codes in enumerate((first, second))
-    ]
-    return Trial(*worlds, *(caching.find(one.data, one.vectors, each) for each in worlds))
+def caption(one: Subject, design: Design) -> str:
+    """What a figure's note says of its data."""
+    return (
+        f"{one.name} · {design.entries:,} entries, {design.requests:,} requests, {design.answerable:.0%} of them "
+        f"answerable · bands: 95% over classes"
+    )
 
 
-def calibrations(one: Subject, entries: int, requests: int, runs: int, tests: int = 1, seed: int = 0) -> pd.DataFrame:
-    """Calibrate again and again on fresh draws, and look at what each threshold does to fresh test traffic.
-
-    Args:
-        tests: worlds of ``entries`` and ``requests`` that a threshold is tested on, all of disjoint classes.
+def rules(one: Subject, drawn: Trial, design: Design) -> tuple[pd.DataFrame, dict[str, Trial], dict[str, Guaranteed]]:
+    """Rates of every rule on test traffic, with the threshold it uses.
 
     Returns:
-        Two rows a run, ``rule`` ``guaranteed`` and ``at delta``: ``threshold`` (NaN where none), ``wrong_per_hit`` and
-        ``hits_per_request`` on the test traffic (0 where the tier is off).
+        Tidy rows, and by score (the encoder's, with the guard, TF-IDF, a random one) its trial and calibrated policy.
     """
+    trials = scores(one, drawn)
     rows = []
-    for run in range(runs):
-        first, rest = caching.parts(one.data, 1 / (1 + tests), seed + 1000 * run)
-        codes = [first, *np.array_split(rest, tests)]
-        found = [
-            caching.find(
-                one.data, one.vectors, caching.world(one.data, part, entries, requests, ANSWERABLE, seed + run)
-            )
-            for part in codes
-        ]
-        chosen = {
-            "guaranteed": Guaranteed(DELTA, CONFIDENCE).fit(found[0].similarity, found[0].correct).threshold_,
-            "at delta": caching.empirical(found[0], DELTA, GRID),
-        }
-        test = caching.joined(found[1:])
-        for rule, threshold in chosen.items():
-            known = threshold is not None and np.isfinite(threshold)
-            wrong, hits = caching.risk(test, threshold) if known else (0.0, 0.0)
-            rows.append((run, rule, threshold if known else np.nan, wrong, hits))
-    return pd.DataFrame(rows, columns=["run", "rule", "threshold", "wrong_per_hit", "hits_per_request"])
+    for threshold, words in (
+        (GPTCACHE, "GPTCache's default"),
+        (0.8, "fixed 0.8"),
+        (0.9, "fixed 0.9"),
+        (0.95, "fixed 0.95"),
+    ):
+        rows.append(_at(drawn, Fixed(threshold), f"{one.encoder}, {words}", design))
+    policies = {name: design.policy(each.seen) for name, each in trials.items()}
+    rows += [_at(trials[name], policy, f"{name}, guaranteed", design) for name, policy in policies.items()]
+    return pd.concat(rows, ignore_index=True), trials, policies
 
 
-def promises(runs: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Tidy rows ``found``, ``violations`` and ``hits_per_request`` of ``calibrations``, for each rule."""
-    rows = []
-    for rule, part in runs.groupby("rule", sort=False):
-        system, found = f"{name}: {rule}", part["threshold"].notna()
-        for metric, times in (("found", found.sum()), ("violations", (part["wrong_per_hit"] > DELTA).sum())):
-            rows.append(share(system, metric, int(times), len(part)))
-        hits = part["hits_per_request"].to_numpy()
-        spread = np.quantile(hits, [0.025, 0.975])
-        rows.append(
-            measured(system, "hits_per_request", hits.mean(keepdims=True), "mean and 95% range of the calibrations")
-            | {"ci_low": spread[0], "ci_high": spread[1], "n": len(part)}
-        )
-    return pd.DataFrame(rows)
-
-
-def share(system: str, metric: str, times: int, trials: int, note: str = "") -> dict:
-    """A tidy row of a share of trials, 95% interval by Clopper and Pearson (1934)."""
-    bounds = binomtest(times, trials).proportion_ci()
-    row = measured(system, metric, np.array([times / trials]), note)
-    return row | {"ci_low": bounds.low, "ci_high": bounds.high, "n": trials}
-
-
-def rules(one: Subject, drawn: Trial, bootstraps: int) -> tuple[pd.DataFrame, dict[str, Guaranteed]]:
-    """Rates of every rule on test traffic, and the calibrated policies by the score they rest on."""
-    scores = {f"{one.encoder}": (drawn.seen, drawn.unseen)}
+def scores(one: Subject, drawn: Trial) -> dict[str, Trial]:
+    """The same worlds through the encoder, the encoder with the guard's say, TF-IDF and a random score."""
     guard = Guard()
-    scores[f"{one.encoder} and guard"] = tuple(
-        caching.guarded(one.data, world, found, guard)
-        for world, found in ((drawn.calibration, drawn.seen), (drawn.test, drawn.unseen))
+    pairs = ((drawn.calibration, drawn.seen), (drawn.test, drawn.unseen))
+    kept = [caching.guarded(one.data, world, found, guard) for world, found in pairs]
+    others = [caching.alternatives(one.data, world, found) for world, found in pairs]
+    found = {one.encoder: (drawn.seen, drawn.unseen), f"{one.encoder} and guard": kept}
+    found |= {name: (others[0][name], others[1][name]) for name in others[0]}
+    return {name: replace(drawn, seen=seen, unseen=unseen) for name, (seen, unseen) in found.items()}
+
+
+def _at(drawn: Trial, policy: Fixed | Guaranteed, system: str, design: Design) -> pd.DataFrame:
+    """Rates on test traffic, and the threshold itself; NaN where the tier is off."""
+    used = np.nan if policy.threshold_ is None else policy.threshold_
+    rows = caching.rates(drawn.unseen, np.inf if np.isnan(used) else used, system, design.bootstraps)
+    row = measured(system, "threshold", np.array([used]), policy.origin) | {"n": getattr(policy, "requests_", 0)}
+    return pd.concat([rows, pd.DataFrame([row])], ignore_index=True)
+
+
+def curves(trials: Mapping[str, Trial], bootstraps: int) -> pd.DataFrame:
+    """``caching.curve`` of every score on test traffic, with a column ``system``."""
+    grids = {name: GRID if name != "random score" else np.linspace(0, 0.98, 50).round(3) for name in trials}
+    return pd.concat(
+        [caching.curve(trials[name].unseen, grids[name][::2], bootstraps).assign(system=name) for name in trials],
+        ignore_index=True,
     )
-    others = [
-        caching.alternatives(one.data, world, found)
-        for world, found in ((drawn.calibration, drawn.seen), (drawn.test, drawn.unseen))
-    ]
-    scores |= {name: (others[0][name], others[1][name]) for name in others[0]}
-    rows, policies = [], {}
-    for threshold, words in ((GPTCACHE, "GPTCache's default"), (0.8, "fixed"), (0.9, "fixed"), (0.95, "fixed")):
-        rows.append(caching.rates(drawn.unseen, threshold, f"{one.encoder}, {words} {threshold:g}", bootstraps))
-    for name, (seen, unseen) in scores.items():
-        policy = Guaranteed(DELTA, CONFIDENCE).fit(seen.similarity, seen.correct)
-        policies[name] = policy
-        threshold = np.inf if policy.threshold_ is None else policy.threshold_
-        words = "off: none qualifies" if policy.threshold_ is None else f"guaranteed {threshold:g}"
-        rows.append(caching.rates(unseen, threshold, f"{name}, {words}", bootstraps))
-    return pd.concat(rows, ignore_index=True), policies
 
 
-def growth(one: Subject, sizes: Sequence[int], thresholds: Mapping[str, float], bootstraps: int) -> pd.DataFrame:
-    """``wrong_per_hit`` of the same requests against more and more entries, with a column ``entries``.
-
-    Each cache holds the entries of the smaller ones; the thresholds stay.
-    """
-    known = min(sizes)
-    most = caching.world(one.data, np.unique(one.data.classes), max(sizes), 2 * known, 0.5, 0)
-    found = []
-    for size in sizes:
-        part = World(most.entries[:size], most.requests, most.answerable)
-        nearest = caching.find(one.data, one.vectors, part)
-        for name, threshold in thresholds.items():
-            rows = caching.rates(nearest, threshold, name, bootstraps)
-            found.append(rows[rows["metric"] == "wrong_per_hit"].assign(entries=size))
-    return pd.concat(found, ignore_index=True)
+def languages(found: Sequence[Subject], design: Design) -> pd.DataFrame:
+    """Rates of cosine .9 and of a calibrated threshold for every subject, with a column ``dataset``."""
+    rows = []
+    for one in found:
+        drawn = trial(one, design.fitting(one.data))
+        rules = {"fixed 0.9": Fixed(0.9), "guaranteed": design.policy(drawn.seen)}
+        parts = [_at(drawn, policy, f"{one.name}, {words}", design) for words, policy in rules.items()]
+        rows += [part.assign(dataset=one.data.name) for part in parts]
+    return pd.concat(rows, ignore_index=True)
 
 
-def drift(one: Subject, policy: Policy, entries: int, requests: int, bootstraps: int, seed: int = 0) -> pd.DataFrame:
-    """Rates of a calibrated policy when the mix of traffic changes after calibration: fewer requests are answerable."""
-    _, codes = caching.parts(one.data, 0.5, seed)
-    found = []
-    for answerable in (ANSWERABLE, 0.25, 0.1):
-        drawn = caching.world(one.data, codes, entries, requests, answerable, seed + 1)
-        threshold = np.inf if policy.threshold_ is None else policy.threshold_
-        words = " (as calibrated)" if answerable == ANSWERABLE else ""
-        nearest = caching.find(one.data, one.vectors, drawn)
-        found.append(caching.rates(nearest, threshold, f"{answerable:.0%} answerable{words}", bootstraps))
-    return pd.concat(found, ignore_index=True)
-
-
-def traffic(one: Subject, policy: Guaranteed, requests: int, bootstraps: int, seed: int = 0) -> pd.DataFrame:
+def traffic(one: Subject, policy: Guaranteed, requests: int, design: Design) -> pd.DataFrame:
     """Rates of policies on one stream that repeats itself, the cache filling as it goes."""
-    sent = streams.stream(one.data, np.unique(one.data.classes), requests, seed=seed)
+    sent = streams.stream(one.data, np.unique(one.data.classes), requests, seed=design.seed)
     policies = {
         "exact tier alone": None,
         f"GPTCache's default {GPTCACHE:g}": Fixed(GPTCACHE),
         "fixed 0.9": Fixed(0.9),
         "guaranteed": policy,
-        "vCache-style": Verified(DELTA, seed=seed),
+        "vCache-style": Verified(design.delta, seed=design.seed),
     }
-    rows = [
-        streams.stream_rates(
-            one.data, sent, streams.simulate(one.data, one.vectors, sent, each), f"{name}", bootstraps, seed
-        )
-        for name, each in policies.items()
-    ]
+    rows = []
+    for name, each in policies.items():
+        happened = streams.simulate(one.data, one.vectors, sent, each)
+        rows.append(streams.stream_rates(one.data, sent, happened, name, design.bootstraps))
     return pd.concat(rows, ignore_index=True)
+
+
+def fitting_sizes(one: Subject, sizes: Sequence[int]) -> tuple[int, ...]:
+    """Those that the set has classes for."""
+    counts = np.bincount(one.data.classes)
+    most = min((counts > 1).sum(), len(counts) - min(sizes))
+    return tuple(size for size in sizes if size <= most)
+
+
+def tried(policy: Guaranteed) -> dict[str, float]:
+    """Thresholds that are followed while a cache grows."""
+    own = {} if policy.threshold_ is None else {f"calibrated {policy.threshold_:g}": policy.threshold_}
+    return own | {f"fixed {threshold:g}": threshold for threshold in (0.95, 0.9, 0.8)}
+
+
+def aged(one: Subject, requests: int, design: Design) -> pd.DataFrame:
+    """``streams.staleness`` from a quarter of an hour to four days."""
+    codes = np.unique(one.data.classes)
+    sent = streams.stream(one.data, codes, requests, per_hour=requests / 96, changes_per_hour=0.1, seed=design.seed)
+    lives = 3600 * np.array([0.25, 1.0, 4.0, 12.0, 24.0, 96.0])
+    return streams.staleness(one.data, one.vectors, sent, Fixed(0.9), lives)
+
+
+def defences(policy: Guaranteed) -> dict[str, Policy]:
+    """Policies that attacks are run against."""
+    return {"fixed 0.9": Fixed(0.9)} | ({} if policy.threshold_ is None else {"guaranteed": policy})
+
+
+def with_notes(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """A table with the notes of its systems beside."""
+    return table.assign(**{"success is": rows.drop_duplicates("system").set_index("system")["note"]})
+
+
+def conclusion(rows: pd.DataFrame, runs: pd.DataFrame, one: Subject, delta: float) -> str:
+    """What was found, in two sentences."""
+    value = rows.pivot(index="system", columns="metric", values="value")
+    own, plain = value.loc[f"{one.encoder}, guaranteed"], value.loc[f"{one.encoder}, fixed 0.9"]
+    kept = runs[runs["rule"] == "guaranteed"]
+    broken = int((kept["wrong_per_hit"] > delta).sum())
+    what = (
+        "no threshold could be proven to keep it, and the semantic tier stays off"
+        if np.isnan(own["threshold"])
+        else f"the threshold is {own['threshold']:g}: {own['hits_per_request']:.1%} of test requests hit, "
+        f"{own['wrong_per_hit']:.1%} of these wrong"
+    )
+    return (
+        f"{one.name}: asked for at most {delta:.0%} wrong hits, {what} (a plain cosine of .9: "
+        f"{plain['hits_per_request']:.1%} and {plain['wrong_per_hit']:.1%}). Over {len(kept)} fresh calibrations the "
+        f"promise was broken {broken} times."
+    )
 
 
 def money(

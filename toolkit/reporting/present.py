@@ -1,10 +1,13 @@
 """Frames for human eyes: wide tables with intervals, one-line conclusions. Pure functions from tidy rows."""
 
 import math
+import re
 from collections.abc import Sequence
+from functools import cache
 
 import pandas as pd
 
+from toolkit import paths
 from toolkit.evaluation.metrics import METRICS
 from toolkit.outcomes import Outcomes
 
@@ -19,6 +22,7 @@ FRONT_METRICS = (
     "perf_gain",
     "pareto_distance",
 )
+CACHE_METRICS = ("threshold", "hits_per_request", "wrong_per_hit", "wrong_per_request", "recall_per_answerable")
 LATENCY_METRICS = ("p50_ms", "speedup", "usd_per_million")
 RULE_METRICS = ("quality", "share_strong")
 _THRESHOLDS = ("cpt50", "cpt80", "cost_at_equal_quality")
@@ -81,6 +85,24 @@ def wide(measurements: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
         sees = rows.drop_duplicates("system").set_index("system")["sees"].fillna("")
         table.insert(0, "sees", sees.loc[order])
     return table.rename_axis(index=None, columns=None)
+
+
+def masked(texts: pd.DataFrame) -> pd.DataFrame:
+    """The same table with words of ``data/masked_words.txt`` hidden but for their first letter."""
+    return texts.map(lambda cell: _offensive().sub(_hidden, cell) if isinstance(cell, str) else cell)
+
+
+@cache
+def _offensive() -> re.Pattern:
+    lines = (paths.data_dir() / "masked_words.txt").read_text(encoding="utf-8").splitlines()
+    stems = [line for line in lines if line and not line.startswith("#")]
+    ending = r"(?:e?s|e?d|e?rs?|ing|y)?\b"
+    words = [rf"\b{stem[:-1]}\w*" if stem.endswith("*") else rf"\b{stem}{ending}" for stem in stems if stem.isascii()]
+    return re.compile("|".join([*words, *(stem for stem in stems if not stem.isascii())]), re.IGNORECASE)
+
+
+def _hidden(word: re.Match) -> str:
+    return word[0][0] + "*" * (len(word[0]) - 1)
 
 
 def side_by_side(measurements: pd.DataFrame, column: str, metrics: tuple[str, ...], nothing: str) -> pd.DataFrame | str:

@@ -1,0 +1,478 @@
+"""What was stored stays stored, and no wrong answer comes back: killed writers, many at once, full disks, torn files."""
+
+import hashlib
+import multiprocessing
+import os
+import random
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toolkit.cache.scope import Scope, key_of
+from toolkit.cache.semantic import SemanticCache
+from toolkit.cache.store import checksum
+from toolkit.cache.threshold import Fixed
+from toolkit.errors import ToolkitError
+
+pytestmark = pytest.mark.slow
+ANN, BOB = (Scope(tenant, "small", "", {}) for tenant in ("ann", "bob"))
+
+
+class Hashed:
+    """Every text has a direction of its own, the same in every process."""
+
+    identity, dimension, slow = "hashed", 16, False
+
+    def encode(self, texts):
+        drawn = [np.random.default_rng(zlib.crc32(text.encode())).normal(size=self.dimension) for text in texts]
+        drawn = np.array(drawn, dtype=np.float32).reshape(-1, self.dimension)
+        return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+
+
+def opened(path: Path, **options) -> SemanticCache:
+    return SemanticCache(path, Hashed(), Fixed(0.999), **options)
+
+
+def run(function: str, *given: object) -> list[str]:
+    """What a function of this module prints in a small process of its own, from which it may fork."""
+    call = f"{function}({', '.join(map(repr, map(str, given)))})"
+    done = subprocess.run(
+        [sys.executable, "-c", f"from tests.cache.test_faults import {function}; {call}"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def recount(path: Path) -> list[tuple[str, str]]:
+    """(prompt, answer) of every row; totals, vectors and checksums are compared with the rows themselves."""
+    with closing(sqlite3.connect(path)) as file:
+        rows = file.execute("SELECT id, prompt, answer, vector, sum, bytes FROM entries").fetchall()
+        facts = dict(file.execute("SELECT name, value FROM facts"))
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert file.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert facts["entries"] == len(rows) and facts["bytes"] == sum(row[5] for row in rows)
+    for _, prompt, answer, vector, sum_, _ in rows:
+        assert len(vector) == 4 * Hashed.dimension and checksum(prompt, answer, vector) == sum_
+    return [(prompt, answer) for _, prompt, answer, *_ in rows]
+
+
+# -- killed writers ---------------------------------------------------------------------------------------------------
+
+
+def answer_of(prompt: str) -> str:
+    """Now and then longer than a page of the file."""
+    return f"answer to {prompt} ".ljust(zlib.crc32(prompt.encode()) % 97 * (100 if prompt.endswith("7 0") else 3), "x")
+
+
+def batch(of: int, number: int) -> list[str]:
+    return [f"prompt {of} {number} {member}" for member in range(1 + number % 3)]
+
+
+def write_for_ever(path: str, of: int, said: int) -> None:
+    """Says a number when its put has returned."""
+    with opened(Path(path)) as cache:
+        number = 0
+        while True:
+            pairs = [(prompt, answer_of(prompt)) for prompt in batch(of, number)]
+            cache.put_many(pairs, ANN, tags=[f"writer {of}"])
+            os.write(said, f"{number}\n".encode())
+            assert cache.get(pairs[0][0], ANN).hit  # what was used is written with the next put
+            number += 1
+
+
+def kill_writers(path: str, seed: str) -> None:
+    """100 writers, one after another, each killed at a random moment; prints what they said: writer, numbers."""
+    rng = random.Random(seed)
+    puts = list(range(2, 202, 2))  # said before the moment comes: 10,100 in all
+    rng.shuffle(puts)
+    for of, wanted in enumerate(puts):
+        listen, say = os.pipe()
+        if (child := os.fork()) == 0:
+            try:
+                write_for_ever(path, of, say)
+            finally:
+                os._exit(1)
+        os.close(say)
+        said = b""
+        while said.count(b"\n") < wanted and (more := os.read(listen, 65536)):
+            said += more
+        time.sleep(rng.random() * 0.004)  # a put takes half a millisecond or more
+        os.kill(child, signal.SIGKILL)
+        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL, "the writer ended by itself"
+        while more := os.read(listen, 65536):
+            said += more
+        os.close(listen)
+        print(of, *said.decode().split())
+
+
+def test_what_was_put_outlives_a_hundred_killed_writers(tmp_path):
+    path = tmp_path / "cache"
+    said = {int(of): list(map(int, numbers)) for of, *numbers in map(str.split, run("kill_writers", path, 1))}
+    assert len(said) == 100 and sum(map(len, said.values())) >= 10_000
+    with opened(path) as cache:
+        for of, numbers in said.items():
+            assert numbers == list(range(len(numbers)))
+            for prompt in (prompt for number in numbers for prompt in batch(of, number)):
+                assert cache.get(prompt, ANN, dry_run=True).answer == answer_of(prompt)
+            # Of the put during which it was killed, all is there or nothing.
+            last = [cache.get(prompt, ANN, dry_run=True).hit for prompt in batch(of, len(numbers))]
+            assert len(set(last)) == 1
+            assert not cache.get(batch(of, len(numbers) + 1)[0], ANN, dry_run=True).hit
+        assert len(cache) == len(recount(path))
+        assert cache.delete_tag("writer 1") >= sum(len(batch(1, number)) for number in said[1])
+    recount(path)
+
+
+# -- many at once -----------------------------------------------------------------------------------------------------
+
+SHARED = 5  # prompts that all of them answer
+
+
+def work(cache: SemanticCache, own: int, everybody: int, count: int) -> None:
+    """Put and get, one's own prompts and others', each of which has but one right answer."""
+    rng = random.Random(own)
+    for number in range(count):
+        prompt, shared = f"{own} asks {number}", f"all ask {number % SHARED}"
+        if number % 3:
+            cache.put(prompt, [prompt], ANN)
+        else:
+            cache.put_many([(prompt, [prompt]), (f"{own} also asks {number}", own)], ANN)
+        cache.put(shared, [shared, own], ANN)
+        cache.put(f"{own} takes back {number}", own, ANN)
+        assert cache.delete(f"{own} takes back {number}", ANN) == 1
+        assert not cache.get(f"{own} takes back {number}", ANN).hit
+        assert cache.get(shared, ANN).answer[0] == shared
+        mine = f"{own} asks {rng.randrange(number + 1)}"
+        found = cache.get(mine, ANN)
+        assert found.rule == "exact" and found.answer == [mine]
+        other = f"{rng.randrange(everybody)} asks {rng.randrange(count)}"
+        found = cache.get(other, ANN)
+        assert found.answer == [other] if found.hit else found.answer is None
+        assert cache.get(mine, BOB).rule == "empty"
+
+
+def all_is_there(cache: SemanticCache, everybody: int, count: int) -> None:
+    """By its words and by its vector."""
+    for own in range(everybody):
+        for number in range(count):
+            prompt = f"{own} asks {number}"
+            similar = cache.get_similar(key_of(prompt, ANN, Hashed.identity))
+            assert cache.get(prompt, ANN).answer == similar.answer == [prompt]
+            assert cache.get(f"{own} also asks {number}", ANN).hit == (number % 3 == 0)
+            assert not cache.get(f"{own} takes back {number}", ANN).hit
+    assert len(cache) == everybody * (count + len(range(0, count, 3))) + SHARED
+
+
+def _one_of_many(path: str, own: int, everybody: int, count: int, together) -> None:
+    with opened(Path(path)) as cache:
+        together.wait()
+        work(cache, own, everybody, count)
+        together.wait()
+        all_is_there(cache, everybody, count)
+
+
+def _open_and_put(paths: list[str], own: int, together) -> None:
+    for path in paths:
+        together.wait()
+        with opened(Path(path)) as cache:
+            cache.put(f"prompt {own}", own, ANN)
+
+
+def fork(target: Callable, given: list[tuple]) -> None:
+    """One process each, which may wait for each other."""
+    context = multiprocessing.get_context("fork")
+    together = context.Barrier(len(given), timeout=60)
+    processes = [context.Process(target=target, args=(*those, together)) for those in given]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * len(processes)
+
+
+def eight_at_once(path: str) -> None:
+    opened(Path(path)).close()
+    fork(_one_of_many, [(path, own, 8, 60) for own in range(8)])
+
+
+def eight_start(folder: str) -> None:
+    fork(_open_and_put, [([f"{folder}/{number}" for number in range(40)], own) for own in range(8)])
+
+
+def test_eight_processes_share_a_file(tmp_path):
+    run("eight_at_once", tmp_path / "cache")
+    assert len(recount(tmp_path / "cache")) == 8 * (60 + 20) + SHARED
+
+
+def test_eight_processes_make_a_file_together(tmp_path):
+    """Whoever comes second finds a cache, not another program's database half made."""
+    run("eight_start", tmp_path)
+    for number in range(40):
+        with opened(tmp_path / str(number)) as cache:
+            assert [cache.get(f"prompt {own}", ANN).answer for own in range(8)] == list(range(8))
+
+
+def test_sixteen_threads_share_a_cache(tmp_path):
+    together = threading.Barrier(16, timeout=60)
+
+    def one(own):
+        together.wait()
+        work(cache, own, 16, 25)
+
+    with opened(tmp_path / "cache") as cache:
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(one, range(16)))
+        all_is_there(cache, 16, 25)
+    recount(tmp_path / "cache")
+
+
+# -- disks ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A file system of 4 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("only root may mount a file system")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@contextmanager
+def full(folder: Path) -> Iterator[None]:
+    """Not a byte is left."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(b"x" * 4096)
+    yield
+    filler.unlink()
+
+
+@contextmanager
+def no_growth(folder: Path) -> Iterator[None]:
+    """No file of this process becomes longer than the cache's log is, as with a quota."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((folder / "cache-wal").stat().st_size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("shortage", [full, no_growth])
+def test_a_full_disk_costs_the_call_alone(request, tmp_path, shortage):
+    folder = request.getfixturevalue("small_disk") if shortage is full else tmp_path
+    path, stored = folder / "cache", [f"prompt {number}" for number in range(600)]
+    with opened(path) as cache:
+        cache.put_many([(prompt, answer_of(prompt)) for prompt in stored], ANN)
+        with shortage(folder):
+            for _ in range(2):
+                with pytest.raises(ToolkitError, match=rf"^{path}: .*(full|I/O error)"):
+                    cache.put_many([("small", 1), ("large", "x" * 6_000_000), ("last", 2)], ANN)
+            for prompt in ("small", "large", "last"):
+                assert not cache.get(prompt, ANN).hit
+            for prompt in stored:  # a hit is noted in the file now and then: that it cannot be is no reason to fail
+                assert cache.get(prompt, ANN).answer == answer_of(prompt)
+            with opened(path) as other:
+                assert other.get(stored[0], ANN, dry_run=True).hit and len(other) == len(cache) == 600
+        cache.put_many([("small", 1), ("last", 2)], ANN)
+    with opened(path) as cache:
+        assert [cache.get(prompt, ANN).answer for prompt in ("small", "last")] == [1, 2]
+        assert all(cache.get(prompt, ANN).answer == answer_of(prompt) for prompt in stored)
+    assert len(recount(path)) == 602
+
+
+def test_a_cache_on_a_full_disk_lets_go_of_its_file(small_disk):
+    with opened(small_disk / "cache") as cache:
+        cache.put("prompt", 1, ANN)
+        assert cache.get("prompt", ANN).hit
+    assert not list(small_disk.glob("cache-*"))
+    with full(small_disk):
+        with pytest.raises(ToolkitError, match="full|I/O error"):
+            opened(small_disk / "other").put("prompt", 1, ANN)
+    with opened(small_disk / "other") as cache:
+        cache.put("prompt", 1, ANN)
+
+
+def test_a_folder_that_cannot_be_written_is_told(small_disk):
+    opened(small_disk / "cache").close()
+    before = (small_disk / "cache").read_bytes()
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    for name in ("cache", "new"):
+        with pytest.raises(ToolkitError, match=rf"^{small_disk / name}: the cache could not be opened"):
+            opened(small_disk / name)
+    assert [path.name for path in small_disk.iterdir()] == ["cache"]
+    assert (small_disk / "cache").read_bytes() == before
+
+
+# -- torn and strange files -------------------------------------------------------------------------------------------
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def whole(tmp_path) -> Path:
+    """A closed cache of twelve entries of two scopes, one of them long expired at 2,000."""
+    now = 1000.0
+    with opened(tmp_path / "cache", clock=lambda: now) as cache:
+        for number in range(12):
+            prompt = f"prompt {number}"
+            ttl_s = 100 if number == 11 else 1e6 if number % 2 else None
+            cache.put(prompt, answer_of(prompt), (ANN, BOB)[number % 2], tags=["tag"], ttl_s=ttl_s)
+    return tmp_path / "cache"
+
+
+def _write(content: bytes) -> Callable[[Path], None]:
+    return lambda path: path.write_bytes(content)
+
+
+def _truncate(share: float) -> Callable[[Path], None]:
+    return lambda path: os.truncate(path, int(path.stat().st_size * share))
+
+
+def _sql(*statements: str) -> Callable[[Path], None]:
+    def change(path: Path) -> None:
+        with closing(sqlite3.connect(path, isolation_level=None)) as file:
+            for statement in statements:
+                file.execute(statement)
+
+    return change
+
+
+def _other_program(path: Path) -> None:
+    path.unlink()
+    _sql("CREATE TABLE notes (text)", "INSERT INTO notes VALUES ('mine')")(path)
+
+
+def _killed(change: str) -> Callable[[Path], None]:
+    """A statement of a process that is killed before the log becomes part of the file."""
+    code = "import os, sqlite3, sys; file = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+    code += "file.execute('PRAGMA journal_mode = WAL'); file.execute(sys.argv[2]); os._exit(0)"
+
+    def killed(path: Path) -> None:
+        subprocess.run([sys.executable, "-c", code, path, change], check=True)
+        assert path.with_name("cache-wal").stat().st_size
+
+    return killed
+
+
+def _other_program_killed(path: Path) -> None:
+    path.unlink()
+    _killed("CREATE TABLE notes (text)")(path)
+
+
+STRANGE = {
+    "random bytes": (_write(random.Random(0).randbytes(20_000)), "not a database"),
+    "a few bytes": (_write(b"{}"), "not a database"),
+    "half a file": (_truncate(0.5), "malformed"),
+    "half a page": (_truncate(0.01), "malformed|not a database"),
+    "another program's": (_other_program, "another program's"),
+    "another program's, which was killed": (_other_program_killed, "another program's"),
+    "a later version": (_sql("PRAGMA user_version = 99"), "found 99"),
+    "a later version, which was killed": (_killed("PRAGMA user_version = 99"), "found 99"),
+    "no facts": (_sql("DELETE FROM facts WHERE name = 'encoder'"), "damaged"),
+    "no entries": (_sql("DROP TABLE entries"), "no such table"),
+}
+
+
+@pytest.mark.parametrize("what", STRANGE)
+def test_a_strange_file_is_refused_and_left_as_it_is(whole, what):
+    change, message = STRANGE[what]
+    change(whole)
+    before = sha256(whole)
+    for _ in range(2):
+        with pytest.raises(ToolkitError, match=rf"^{whole}: .*({message})"):
+            opened(whole)
+        assert sha256(whole) == before
+
+
+def flipped(path: Path, content: bytes, at: int, bit: int) -> None:
+    """Change one bit at ``at`` of ``content``, wherever that is in the file."""
+    raw = bytearray(path.read_bytes())
+    assert raw.count(content) == 1
+    raw[raw.index(content) + at] ^= bit
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize(
+    ("content", "at"),
+    [(b'"answer to prompt 3', 12), (Hashed().encode(["prompt 3"]).tobytes(), 4), (b'"content":"prompt 3"', 15)],
+    ids=["answer", "vector", "prompt"],
+)
+def test_a_flipped_bit_costs_its_entry_alone(whole, content, at):
+    flipped(whole, content, at, 1)
+    before = sha256(whole)
+    with opened(whole) as cache:
+        for prompt in ("prompt 3", " prompt 3")[:1]:
+            for look_up in (cache.get, lambda *given: cache.get_similar(key_of(*given, Hashed.identity))):
+                with pytest.raises(ToolkitError, match=rf"^{whole}: .*damaged"):
+                    look_up(prompt, BOB)
+        for number in (1, 2, 5, 10):
+            found = cache.get(f"prompt {number}", (ANN, BOB)[number % 2], dry_run=True)
+            assert found.answer == answer_of(f"prompt {number}")
+    assert sha256(whole) == before
+    with opened(whole) as cache:  # its owner may put it anew
+        cache.put("prompt 3", "again", BOB)
+        assert cache.get("prompt 3", BOB).answer == "again"
+
+
+def test_a_vector_of_another_length_is_told_with_the_file(whole):
+    flipped(whole, Hashed().encode(["prompt 3"]).tobytes(), 3, 64)  # the exponent
+    before = sha256(whole)
+    with pytest.raises(ToolkitError, match=rf"^{whole}: .*damaged"):
+        opened(whole)
+    assert sha256(whole) == before
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_no_flipped_bit_brings_a_wrong_answer(whole):
+    """Wherever it is: the right answer, none, or an error of ours; keys, times and indexes of the file included."""
+    raw, rng, wrong = whole.read_bytes(), random.Random(0), []
+    asked = [(f"prompt {number}", scope) for number in range(12) for scope in (ANN, BOB)]
+    vectors = {prompt: Hashed().encode([prompt]) for prompt, _ in asked}
+    for at in rng.sample([at for at, byte in enumerate(raw) if byte], 1500):
+        torn = bytearray(raw)
+        torn[at] ^= 1 << rng.randrange(8)
+        for path in whole.parent.glob("cache*"):
+            path.unlink()
+        whole.write_bytes(torn)
+        try:
+            with opened(whole, clock=lambda: 2000.0) as cache:
+                for prompt, scope in asked:
+                    for words in (prompt, f"{prompt} in other words"):
+                        try:
+                            found = cache.get(words, scope, vectors[prompt], dry_run=True)
+                        except ToolkitError as err:
+                            assert str(err).startswith(f"{whole}: ")
+                            continue
+                        right = scope == (ANN, BOB)[int(prompt[7:]) % 2] and prompt != "prompt 11"
+                        assert not found.hit or (right and found.answer == answer_of(prompt))
+        except ToolkitError as err:
+            if not str(err).startswith(f"{whole}: "):
+                wrong.append((at, err))
+        except Exception as err:  # collected, so that one run tells them all
+            wrong.append((at, err))
+        if whole.read_bytes() != torn:
+            wrong.append((at, "the file was changed"))
+    assert not wrong, f"{len(wrong)} of 1,500: {wrong[:10]}"

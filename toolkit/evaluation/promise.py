@@ -1,0 +1,167 @@
+"""Where a calibrated threshold keeps its promise and where it cannot: fresh draws, growth, another mix of traffic."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from toolkit.cache.threshold import GRID, Guaranteed
+from toolkit.datasets.paraphrases import Paraphrases
+from toolkit.evaluation import caching
+from toolkit.evaluation.caching import Found, World
+from toolkit.evaluation.metrics import measured
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is drawn, and what is promised.
+
+    Attributes:
+        entries, requests: of a world.
+        delta, confidence: of ``Guaranteed``.
+        answerable: share of requests whose meaning is cached.
+        bootstraps: replicates of intervals.
+        seed: of all draws.
+    """
+
+    entries: int
+    requests: int
+    delta: float = 0.05
+    confidence: float = 0.9
+    answerable: float = 0.5
+    bootstraps: int = 1000
+    seed: int = 0
+
+    def policy(self, found: Found) -> Guaranteed:
+        """Calibrated on a world."""
+        return Guaranteed(self.delta, self.confidence).fit(found.similarity, found.correct)
+
+    def fitting(self, data: Paraphrases) -> "Design":
+        """As large as two worlds of disjoint classes can be, at most this."""
+        sizes = np.bincount(data.classes)
+        half, several = (int(0.95 * count / 2) for count in (len(sizes), (sizes > 1).sum()))  # halves are not equal
+        entries = min(self.entries, several, half // 2)
+        return replace(self, entries=entries, requests=min(self.requests, 2 * entries))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A set of texts through an encoder.
+
+    Attributes:
+        name: for tables: set, language, encoder.
+        data: texts of one language.
+        vectors: float32 (texts, d).
+        encoder: its name.
+    """
+
+    name: str
+    data: Paraphrases
+    vectors: np.ndarray
+    encoder: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Calibration and test in worlds of disjoint classes, alike in size and traffic."""
+
+    calibration: World
+    test: World
+    seen: Found
+    unseen: Found
+
+
+def drawn(one: Subject, codes: np.ndarray, design: Design) -> World:
+    """A world of some classes as the design says."""
+    return caching.world(one.data, codes, design.entries, design.requests, design.answerable, design.seed)
+
+
+def trial(one: Subject, design: Design) -> Trial:
+    """Draw both worlds and find the nearest entries."""
+    worlds = [drawn(one, codes, design) for codes in caching.parts(one.data, 0.5, design.seed)]
+    return Trial(*worlds, *(caching.find(one.data, one.vectors, each) for each in worlds))
+
+
+def calibrations(one: Subject, design: Design, runs: int, tests: int = 1) -> pd.DataFrame:
+    """Calibrate again and again on fresh draws, and look at what each threshold does to fresh test traffic.
+
+    Args:
+        tests: worlds that a threshold is tested on, all of disjoint classes.
+
+    Returns:
+        Two rows a run, ``rule`` ``guaranteed`` and ``at delta``: ``threshold`` (NaN where none), ``wrong_per_hit`` and
+        ``hits_per_request`` on the test traffic (0 where the tier is off).
+    """
+    rows = []
+    for run in range(runs):
+        each = replace(design, seed=design.seed + 1000 * run)
+        first, rest = caching.parts(one.data, 1 / (1 + tests), each.seed)
+        codes = [first, *np.array_split(rest, tests)]
+        found = [caching.find(one.data, one.vectors, drawn(one, part, each)) for part in codes]
+        chosen = {
+            "guaranteed": design.policy(found[0]).threshold_,
+            "at delta": caching.empirical(found[0], design.delta, GRID),
+        }
+        test = caching.joined(found[1:])
+        for rule, threshold in chosen.items():
+            known = threshold is not None and np.isfinite(threshold)
+            wrong, hits = caching.risk(test, threshold) if known else (0.0, 0.0)
+            rows.append((run, rule, threshold if known else np.nan, wrong, hits))
+    return pd.DataFrame(rows, columns=["run", "rule", "threshold", "wrong_per_hit", "hits_per_request"])
+
+
+def promises(runs: pd.DataFrame, name: str, delta: float) -> pd.DataFrame:
+    """Tidy rows ``found``, ``violations`` and ``hits_per_request`` of ``calibrations``, for each rule."""
+    rows = []
+    for rule, part in runs.groupby("rule", sort=False):
+        system, found = f"{name}: {rule}", part["threshold"].notna()
+        for metric, times in (("found", found.sum()), ("violations", (part["wrong_per_hit"] > delta).sum())):
+            rows.append(share(system, metric, int(times), len(part)))
+        hits = part["hits_per_request"].to_numpy()
+        spread = np.quantile(hits, [0.025, 0.975])
+        rows.append(
+            measured(system, "hits_per_request", hits.mean(keepdims=True), "mean and 95% range of the calibrations")
+            | {"ci_low": spread[0], "ci_high": spread[1], "n": len(part)}
+        )
+    return pd.DataFrame(rows)
+
+
+def share(system: str, metric: str, times: int, trials: int, note: str = "") -> dict:
+    """A tidy row of a share of trials, 95% interval by Clopper and Pearson (1934)."""
+    bounds = binomtest(times, trials).proportion_ci()
+    row = measured(system, metric, np.array([times / trials]), note)
+    return row | {"ci_low": bounds.low, "ci_high": bounds.high, "n": trials}
+
+
+def growth(one: Subject, sizes: Sequence[int], thresholds: Mapping[str, float], design: Design) -> pd.DataFrame:
+    """``wrong_per_hit`` of the same requests against more and more entries, with a column ``entries``.
+
+    Each cache holds the entries of the smaller ones; the thresholds stay.
+    """
+    widest = replace(design, entries=max(sizes), requests=2 * min(sizes))
+    most = drawn(one, np.unique(one.data.classes), widest)
+    found = []
+    for size in sizes:
+        part = World(most.entries[:size], most.requests, most.answerable)
+        nearest = caching.find(one.data, one.vectors, part)
+        for name, threshold in thresholds.items():
+            rows = caching.rates(nearest, threshold, name, design.bootstraps)
+            found.append(rows[rows["metric"] == "wrong_per_hit"].assign(entries=size))
+    return pd.concat(found, ignore_index=True)
+
+
+def drift(one: Subject, policy: Guaranteed, design: Design) -> pd.DataFrame:
+    """Rates of a calibrated policy when the mix of traffic changes after calibration: fewer requests are answerable."""
+    _, codes = caching.parts(one.data, 0.5, design.seed)
+    threshold, found = np.inf if policy.threshold_ is None else policy.threshold_, []
+    for answerable in (design.answerable, design.answerable / 2, design.answerable / 5):
+        # Requests that should miss come from classes that are not cached, and these may be few.
+        most = int((len(codes) - design.entries) / (1 - answerable))
+        mix = replace(design, answerable=answerable, requests=min(design.requests, most))
+        changed = drawn(one, codes, mix)
+        words = " (as calibrated)" if answerable == design.answerable else ""
+        nearest = caching.find(one.data, one.vectors, changed)
+        found.append(caching.rates(nearest, threshold, f"{answerable:.0%} answerable{words}", design.bootstraps))
+    return pd.concat(found, ignore_index=True)
