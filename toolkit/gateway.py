@@ -50,7 +50,7 @@ class Gateway:
         cache: with the same encoder; asked first.
         bandit: one arm per model of the router.
         weight: predicted quality given up per dollar (``policy.choose``).
-        encoder: the router's, where it is not to be the shared one of this process (``encoders.get``).
+        encoder: the router's, where one that is loaded already is to be used.
 
     Raises:
         ToolkitError: the parts do not fit each other, or a weight without known costs.
@@ -67,10 +67,11 @@ class Gateway:
         if not isinstance(router, EmbeddingRouter) or not hasattr(router, "models_"):
             raise ToolkitError(f"Gateway: a fitted router with an encoder was expected; got {router!r}.")
         self.router = router
-        self.encoder = encoder or encoders.get(router.encoder)
+        # Without a memory, which would tell by its speed what others asked.
+        self.encoder = encoder or encoders.fresh(router.encoder)
         if bandit is not None and bandit.arms != len(router.models_):
             raise ToolkitError(f"Gateway: a bandit of {len(router.models_)} arms was expected; got {bandit.arms}.")
-        expected = encoders.get(router.encoder).identity
+        expected = encoders.fresh(router.encoder).identity
         for part, used in (
             ("encoder", self.encoder),
             ("cache's encoder", self.encoder if cache is None else cache.encoder),
@@ -111,6 +112,8 @@ class Gateway:
         """
         if self.cache is None or routed.found is None:
             raise ToolkitError("Gateway.remember: a cache was expected; this gateway has none.")
+        if routed.found.key != key_of(prompt, scope, self.encoder.identity):
+            raise ToolkitError("Gateway.remember: what was routed for this very prompt and scope was expected.")
         self.cache.put(prompt, answer, scope, vector=routed.found.vector, **options)
 
     def learn(self, routed: Routed, reward: float) -> None:

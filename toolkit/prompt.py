@@ -17,7 +17,7 @@ def as_messages(prompt: Prompt) -> list[dict[str, str]]:
     if isinstance(prompt, str):
         return [{"role": "user", "content": prompt}]
     try:
-        turns = [dict(turn) for turn in prompt]
+        turns = [dict(turn) for turn in prompt] if isinstance(prompt, Sequence) else [{}]
     except (TypeError, ValueError):
         turns = [{}]
     if all(isinstance(turn.get(part), str) for turn in turns for part in ("role", "content")):

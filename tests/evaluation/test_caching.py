@@ -142,8 +142,8 @@ def test_a_growing_cache_goes_wrong_more_often_and_a_promise_needs_its_traffic()
     one = promise.Subject("made", data, vectors, "made")
     design = promise.Design(250, 500, 0.2, bootstraps=50)
     assert design.fitting(data) == design and promise.Design(5000, 9000).fitting(data).entries == 356
-    rows = promise.growth(one, (20, 100, 600), {"fixed": 0.8}, design)
-    assert rows["value"].is_monotonic_increasing and list(rows["entries"]) == [20, 100, 600]
+    rows = promise.growth(one, 100, {"fixed": 0.8}, design, steps=3)
+    assert rows["value"].is_monotonic_increasing and list(rows["entries"]) == [100, 370, 1400]
     drawn = promise.trial(one, design)
     shares = promise.drift(one, design.policy(drawn.seen), design)
     wrong = shares[shares["metric"] == "wrong_per_hit"]["value"].tolist()

@@ -31,6 +31,8 @@ class Database:
         self.path = path
         self.lock = threading.RLock()
         with self.told("opened"):
+            if not path.exists():
+                path.touch(mode=0o600)  # prompts and answers are the owner's alone
             self._db = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
             try:
                 self._open(encoder, dimension)
@@ -44,6 +46,7 @@ class Database:
         self._patiently("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")  # a put that returned outlives a loss of power
         self._db.execute("PRAGMA foreign_keys = ON")
+        self._db.execute("PRAGMA secure_delete = ON")  # what was deleted does not stay in free pages
         with self.transaction():
             if self.pragma("user_version") == 0:
                 for statement in statements(_SCHEMA.read_text(encoding="utf-8")):
@@ -123,7 +126,7 @@ class Database:
         """SQLite's errors as ours; ``done`` is what could not be done."""
         try:
             yield
-        except sqlite3.Error as err:
+        except (sqlite3.Error, OSError) as err:
             raise ToolkitError(
                 f"{self.path}: the cache could not be {done} ({err}); nothing of this call was stored. Free the disk, "
                 f"or move the file away if it is damaged: it is never overwritten."

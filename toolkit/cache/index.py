@@ -61,11 +61,9 @@ class Index:
             raise ToolkitError(
                 f"Index: vectors of shape ({len(ids)}, {self.dimension}) were expected; got {vectors.shape}."
             )
-        length = np.linalg.norm(vectors, axis=1)
-        if not ((np.abs(length - 1) < 1e-3) | (length == 0)).all():
-            raise ToolkitError(
-                f"Index: rows of length 1 were expected; found {length[np.abs(length - 1).argmax()]:.4g}."
-            )
+        if not (good := unit(vectors)).all():
+            length = np.linalg.norm(vectors[~good][0])
+            raise ToolkitError(f"Index: rows of length 1 were expected; found {length:.4g}.")
         with self._lock:
             seen: set[int] = set()
             for key in ids:
@@ -167,3 +165,9 @@ class Index:
         self._large.add(self._ids[: self._size].copy(), self._columns[:, : self._size].T)
         self._place_of = dict.fromkeys(self._place_of, -1)
         self._columns, self._ids, self._size = self._columns[:, :0], self._ids[:0], 0
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Which rows have length 1, or 0, as a text without content has; bool (n,)."""
+    length = np.linalg.norm(vectors, axis=1)
+    return (np.abs(length - 1) < 1e-3) | (length == 0)

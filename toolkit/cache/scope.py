@@ -10,11 +10,12 @@ from toolkit.errors import ToolkitError
 from toolkit.prompt import Prompt, as_messages
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scope:
     """Entries of one scope are never returned to another, however similar the prompts.
 
-    All four must be said; an empty system prompt or no parameters are said too.
+    All four must be said; an empty system prompt or no parameters are said too. Scopes are equal where their
+    fingerprints are.
 
     Args:
         tenant: whose entries these are; where users must not learn what others asked, the user.
@@ -41,8 +42,15 @@ class Scope:
             raise ToolkitError(
                 "Scope: a system prompt ('' for none) and a mapping of parameters ({} for none) expected."
             )
-        whole = [self.tenant, self.model, self.system, dict(self.parameters)]
-        object.__setattr__(self, "fingerprint", digest(whole))
+        # A copy: what the caller does to it afterwards must not part the parameters from their fingerprint.
+        object.__setattr__(self, "parameters", json.loads(as_json(dict(self.parameters), "Scope")))
+        object.__setattr__(self, "fingerprint", digest([self.tenant, self.model, self.system, self.parameters]))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Scope) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
 
 
 @dataclass(frozen=True)
@@ -81,18 +89,21 @@ def key_of(prompt: Prompt, scope: Scope, encoder: str) -> Key:
     return Key(history, digest(turns), turns[-1]["content"])
 
 
-def as_json(value: Any, what: str) -> str:
-    """Canonical JSON: one text per value.
+def as_json(value: Any, what: str, escaped: bool = True) -> str:
+    """Canonical JSON: one text per value; ``escaped`` keeps it in ASCII, which any file takes.
 
     Raises:
         ToolkitError: JSON does not take it.
     """
     try:
-        return json.dumps(value, sort_keys=True, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+        return json.dumps(value, sort_keys=True, ensure_ascii=escaped, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as err:
         raise ToolkitError(f"{what}: a value that JSON takes was expected ({err}).") from err
 
 
 def digest(value: Any) -> str:
-    """sha256 of the canonical JSON, 64 hexadecimal digits."""
-    return hashlib.sha256(as_json(value, "Cache key").encode("ascii")).hexdigest()
+    """sha256 of the canonical JSON, 64 hexadecimal digits.
+
+    Unescaped: escapes would write a sign and the two halves of its surrogate pair alike.
+    """
+    return hashlib.sha256(as_json(value, "Cache key", escaped=False).encode("utf-8", "surrogatepass")).hexdigest()

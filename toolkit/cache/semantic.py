@@ -13,6 +13,7 @@ import numpy as np
 
 from toolkit import encoders
 from toolkit.cache.guard import Guard
+from toolkit.cache.index import unit
 from toolkit.cache.mirror import Mirror
 from toolkit.cache.scope import Key, Scope, as_json, key_of
 from toolkit.cache.store import ORDERS, New, Row, Store
@@ -20,8 +21,9 @@ from toolkit.cache.threshold import Guaranteed, Policy, Verdict
 from toolkit.errors import ToolkitError
 from toolkit.prompt import Prompt, as_messages
 
-RULES = ("exact", "similar", "dissimilar", "guard", "explore", "off", "empty")
+RULES = ("exact", "similar", "dissimilar", "guard", "explore", "off", "unreadable", "empty")
 _UNLIMITED = 2**62
+_UNREAD = 0.2  # share of a text from which on its vector is not believed
 _FLUSH = 256  # hits between two writes of when entries were used
 
 
@@ -95,7 +97,8 @@ class SemanticCache:
                 f"SemanticCache: evict of {', '.join(ORDERS)}, limits from 1 and a ttl_s above 0 were expected; got "
                 f"{evict!r}, {max_entries}, {max_bytes}, {ttl_s}."
             )
-        self.encoder = encoders.get(encoder) if isinstance(encoder, str) else encoder
+        # Without a memory: how fast a text is encoded would tell whether any tenant ever asked it.
+        self.encoder = encoders.fresh(encoder) if isinstance(encoder, str) else encoder
         self.policy = policy if policy is not None else Guaranteed()
         self.guard = guard
         self.ttl_s = ttl_s
@@ -133,6 +136,10 @@ class SemanticCache:
     def get_similar(self, key: Key, vector: np.ndarray | None = None, dry_run: bool = False) -> Lookup:
         """The second tier alone."""
         vector = self.encoder.encode([key.text]) if vector is None else vector
+        self._check(vector, 1)
+        if (unread := encoders.unread(self.encoder, key.text)) > _UNREAD:
+            reason = f"the encoder cannot read {unread:.0%} of the prompt, so its similarities mean nothing"
+            return Lookup(False, None, "unreadable", reason, key, vector=vector)
         now = self.clock()
         with self._lock:
             row, similarity = self._mirror.nearest(key.partition, vector, now)
@@ -196,10 +203,7 @@ class SemanticCache:
         vectors = (
             self.encoder.encode([key.text for key in keys]) if vectors is None else np.asarray(vectors, np.float32)
         )
-        if vectors.shape != (len(keys), self.encoder.dimension):
-            raise ToolkitError(
-                f"SemanticCache: vectors ({len(keys)}, {self.encoder.dimension}) were expected; got {vectors.shape}."
-            )
+        self._check(vectors, len(keys))
         if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
             raise ToolkitError(f"SemanticCache: a list of tags was expected; got {tags!r}.")
         now, lives = self.clock(), self.ttl_s if ttl_s is None else ttl_s
@@ -224,6 +228,12 @@ class SemanticCache:
             self._flush()
             self._mirror.forget(self.store.put(entries, now, self.limits, self.evict))
             self._mirror.read_new()
+
+    def _check(self, vectors: np.ndarray, count: int) -> None:
+        """A row that the index would refuse must not reach the file, and a long one would be similar to everything."""
+        wanted = (count, self.encoder.dimension)
+        if vectors.shape != wanted or not unit(vectors).all():
+            raise ToolkitError(f"SemanticCache: vectors {wanted} of length 1 were expected; got {vectors.shape}.")
 
     def delete(self, prompt: Prompt, scope: Scope) -> int:
         """Delete the entry of a prompt; how many there were, 0 or 1."""

@@ -41,6 +41,15 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
 }
 
 
+def unread(encoder: Encoder, text: str) -> float:
+    """Share of a text that an encoder cannot read, so that its vector says nothing of it; 0 where it does not tell."""
+    if isinstance(encoder, Joined):
+        return min(unread(part, text) for part in encoder.encoders)
+    while isinstance(encoder, Remembering | Stored):
+        encoder = encoder.encoder
+    return 0.0 if text.isascii() or not hasattr(encoder, "unread") else encoder.unread(text)
+
+
 class Joined:
     """Several encoders side by side, each with the same weight.
 

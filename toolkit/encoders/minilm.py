@@ -88,6 +88,12 @@ class MiniLM:
             return [head_and_tail(tokenizer.encode(_cut(texts[0])).ids, MAX_TOKENS)]
         return [head_and_tail(found.ids, MAX_TOKENS) for found in tokenizer.encode_batch(list(map(_cut, texts)))]
 
+    def unread(self, text: str) -> float:
+        """Share of a text's tokens that its English vocabulary lacks; most Chinese signs are all the same to it."""
+        tokenizer, _ = self._load()
+        known = tokenizer.encode(_cut(text), add_special_tokens=False).ids
+        return known.count(tokenizer.token_to_id("[UNK]")) / max(1, len(known))
+
     def forward(self, tokens: Sequence[Sequence[int]]) -> np.ndarray:
         """Token ids of one batch to float32 (n, 384), rows of unit length."""
         _, run = self._load()

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from toolkit import encoders
 from toolkit.cache.guard import Guard
@@ -26,7 +25,7 @@ from toolkit.datasets.paraphrases import Paraphrases
 from toolkit.encoders import Encoder, Remembering
 from toolkit.errors import ToolkitError
 from toolkit.evaluation.metrics import measured
-from toolkit.evaluation.statistics import LEVEL
+from toolkit.evaluation.promise import share
 
 _WORD = re.compile(r"[㐀-鿿]{1,2}|[^\W_㐀-鿿]+")  # of suffixes; Chinese in pieces of two characters
 _USUAL = {"tenant": "a", "model": "m", "system": "Be brief.", "parameters": {"n": 1}, "history": [], "last": {}}
@@ -89,7 +88,7 @@ def collisions(
             for (name, cache.policy), cache.guard in product(policies.items(), (None, Guard())):
                 won = [answer == at for at, answer in enumerate(_answers(cache, prompts, [scope] * victims, vectors))]
                 system = f"collision by {craft}, {name}" + (", guard" if cache.guard else "")
-                rows.append(_counted(system, won, "the planted answer is served"))
+                rows.append(share(system, "attack_success", sum(won), len(won), "the planted answer is served"))
     return pd.DataFrame(rows)
 
 
@@ -153,7 +152,11 @@ def cross_tenant(
     broken = "; ".join(name for at, name in enumerate(names) if any(apart[at :: len(names)]))
     note = f"any answer is returned; {len(names)} kinds of scope" + (f", broken by {broken}" if broken else "")
     systems = {"with scopes": (apart, note), "one scope for all": (shared, "any answer is returned")}
-    return pd.DataFrame([_counted(f"cross-tenant, {name}", *what) for name, what in systems.items()])
+    rows = [
+        share(f"cross-tenant, {name}", "attack_success", sum(won), len(won), note)
+        for name, (won, note) in systems.items()
+    ]
+    return pd.DataFrame(rows)
 
 
 def poisoning(
@@ -180,7 +183,15 @@ def poisoning(
         for defence, scopes in {"one scope for all": [everybody] * victims, "user as tenant": users}.items():
             for name, cache.policy in policies.items():
                 won = [answer == "planted" for answer in _answers(cache, prompts, scopes, vectors)]
-                rows.append(_counted(f"poisoning, {defence}, {name}", won, "the attacker's answer is served"))
+                rows.append(
+                    share(
+                        f"poisoning, {defence}, {name}",
+                        "attack_success",
+                        sum(won),
+                        len(won),
+                        "the attacker's answer is served",
+                    )
+                )
     return pd.DataFrame(rows)
 
 
@@ -280,10 +291,3 @@ def _sides(variant: tuple[dict, dict], number: int) -> list[tuple[Scope, Callabl
 def _answers(cache: SemanticCache, prompts: Sequence[str], scopes: Sequence[Scope], vectors: np.ndarray) -> list:
     """What each prompt is served, None where it is a miss."""
     return [cache.get(*one, dry_run=True).answer for one in zip(prompts, scopes, vectors[:, None], strict=True)]
-
-
-def _counted(system: str, won: Sequence[bool], note: str) -> dict:
-    """A row of a share of attempts."""
-    low, high = binomtest(sum(won), len(won)).proportion_ci(LEVEL)
-    row = measured(system, "attack_success", np.array([np.mean(won)]), note)
-    return row | {"ci_low": float(low), "ci_high": float(high), "n": len(won)}

@@ -1,6 +1,6 @@
 """Where a calibrated threshold keeps its promise and where it cannot: fresh draws, growth, another mix of traffic."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -135,20 +135,31 @@ def share(system: str, metric: str, times: int, trials: int, note: str = "") -> 
     return row | {"ci_low": bounds.low, "ci_high": bounds.high, "n": trials}
 
 
-def growth(one: Subject, sizes: Sequence[int], thresholds: Mapping[str, float], design: Design) -> pd.DataFrame:
+def growth(
+    one: Subject, smallest: int, thresholds: Mapping[str, float], design: Design, steps: int = 5
+) -> pd.DataFrame:
     """``wrong_per_hit`` of the same requests against more and more entries, with a column ``entries``.
 
-    Each cache holds the entries of the smaller ones; the thresholds stay.
+    The smallest cache answers half of the requests; what is added are texts of classes that nobody asks for.
+
+    Args:
+        smallest: entries to begin with.
+        thresholds: by name; they stay.
+        steps: caches, up to all the classes there are.
     """
-    widest = replace(design, entries=max(sizes), requests=2 * min(sizes))
-    most = drawn(one, np.unique(one.data.classes), widest)
+    codes = np.random.default_rng(design.seed).permutation(int(one.data.classes.max()) + 1)
+    base = drawn(one, codes, replace(design, entries=smallest, requests=2 * smallest, answerable=0.5))
+    others = np.setdiff1d(codes, one.data.classes[np.concatenate([base.entries, base.requests])])
+    rng = np.random.default_rng(design.seed)
+    filler = caching.Members(one.data.classes).one(rng.permutation(others), rng)
+    sizes = np.geomspace(smallest, smallest + len(filler), steps).astype(int)
     found = []
-    for size in sizes:
-        part = World(most.entries[:size], most.requests, most.answerable)
-        nearest = caching.find(one.data, one.vectors, part)
+    for size in (float(f"{size:.2g}") for size in sizes):
+        kept = np.concatenate([base.entries, filler[: max(0, int(size) - smallest)]])
+        nearest = caching.find(one.data, one.vectors, World(kept, base.requests, base.answerable))
         for name, threshold in thresholds.items():
             rows = caching.rates(nearest, threshold, name, design.bootstraps)
-            found.append(rows[rows["metric"] == "wrong_per_hit"].assign(entries=size))
+            found.append(rows[rows["metric"] == "wrong_per_hit"].assign(entries=len(kept)))
     return pd.concat(found, ignore_index=True)
 
 

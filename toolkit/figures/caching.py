@@ -38,11 +38,13 @@ def risk_coverage(
         if marked and system in marked and marked[system] in line.index:
             at = line.loc[marked[system]]
             axes.plot(at["hits"], at["wrong"], "o", color=shade[system], ms=9, mec="white", mew=1.2)
-            axes.annotate(f"{marked[system]:g}", (at["hits"], at["wrong"]), xytext=(7, -11),
+            axes.annotate(f"{marked[system]:g}", (at["hits"], at["wrong"]), xytext=(-4, 9), ha="right",
                           textcoords="offset points", fontsize=8, color=INK)  # fmt: skip
     _limit(axes, delta)
     _percent(axes.xaxis, axes.yaxis)
-    axes.set(xlabel="Hits among requests", ylabel="Wrong hits among hits", xlim=(0, None), ylim=(0, None))
+    axes.set(
+        xlabel="Hits among requests", ylabel="Wrong hits among hits", xlim=(0, None), ylim=(0, max(0.2, 4 * delta))
+    )
     return with_legend(figure, axes)
 
 
