@@ -137,13 +137,12 @@ def curves(trials: Mapping[str, Trial], bootstraps: int) -> pd.DataFrame:
 
 
 def languages(found: Sequence[Subject], design: Design) -> pd.DataFrame:
-    """Rates of cosine .9 and of a calibrated threshold for every subject, with a column ``dataset``."""
+    """Rates of cosine .9 and of a calibrated threshold for every subject."""
     rows = []
     for one in found:
         drawn = trial(one, design.fitting(one.data))
         rules = {"fixed 0.9": Fixed(0.9), "guaranteed": design.policy(drawn.seen)}
-        parts = [_at(drawn, policy, f"{one.name}, {words}", design) for words, policy in rules.items()]
-        rows += [part.assign(dataset=one.data.name) for part in parts]
+        rows += [_at(drawn, policy, f"{one.name}, {words}", design) for words, policy in rules.items()]
     return pd.concat(rows, ignore_index=True)
 
 

@@ -53,12 +53,10 @@ class Notebook:
         """Keep measurements: system, metric, value, ci_low, ci_high, unit, n, note and ``metrics.DETAILS``.
 
         Args:
-            rows: with a column ``dataset`` where they are of another data set than the notebook's.
             split: which prompts were judged (``cv5``, ``test``, or "" for all).
             params: what else a reader must know to repeat the figure.
         """
-        kept = rows.assign(notebook=self.name, split=split, seed=self.seed, device=self.device)
-        kept["dataset"] = rows.get("dataset", self.label)
+        kept = rows.assign(notebook=self.name, dataset=self.label, split=split, seed=self.seed, device=self.device)
         self._parts[tables.MEASUREMENTS].append(tables.fold(kept, self._params | params))
 
     def keep(self, comparison: Comparison, predictions: Predictions, analysis: str) -> None:

@@ -102,7 +102,7 @@ def _section(
     rows = tables.unfold(measurements[measurements["dataset"] == name])
     pair, cost = rows[rows["analysis"].isin(["pair", "without_suspect"])], rows[rows["analysis"] == "cost"]
     benchmarks = rows[rows["analysis"].isin(["cost", "robustness"])]
-    latency = rows[rows["analysis"] == "latency"]
+    latency, rules = rows[rows["analysis"] == "latency"], rows[rows["analysis"] == "rules"]
     blocks = [
         _block(
             "Two models: share of strong calls", _pair_text(pair), pair, [present.PAIR_METRICS, present.RULE_METRICS]
@@ -115,6 +115,7 @@ def _section(
         ),
         _block("By the benchmarks' own measures", "", benchmarks, [present.FRONT_METRICS, present.ARENA_METRICS]),
         _block("Time of one decision", _latency_text(described["device"]), latency, [present.LATENCY_METRICS], False),
+        _block("What a semantic cache gets wrong", _cache_text(rules), rules, [present.CACHE_METRICS], False),
     ]
     parts = [part for part in described["notebooks"] if part["dataset"] == name]
     stems = [f"{part['folder']}/figures/{slug}" for part in reversed(parts) for slug in part["front"]]
@@ -147,6 +148,16 @@ def _latency_text(device: str) -> str:
     return (
         "Text in, model out, one prompt at a time, on the processor in the manifest. Speedups are ratios of one "
         f"run; networks without weights at hand are timed with random ones of the exact shape. {gpu}"
+    )
+
+
+def _cache_text(rules: pd.DataFrame) -> str:
+    if rules.empty:
+        return ""
+    texts = json.loads(rules["params"].iloc[0])["texts"]
+    return (
+        f"Paraphrases of {texts}; thresholds are judged on other classes of meaning than they were chosen on. "
+        "Guaranteed ones are proven to keep their share of wrong hits, or the tier is off (none). See notebook 05."
     )
 
 
