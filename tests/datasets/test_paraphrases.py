@@ -6,7 +6,7 @@ import json
 import re
 import tarfile
 from collections import Counter
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.datasets import paraphrases, registry
+from toolkit.datasets import paraphrases, registry, synthetic_paraphrases
 from toolkit.datasets.paraphrases import Paraphrases
 from toolkit.errors import ToolkitError
 
@@ -91,7 +91,7 @@ def test_classes_are_the_transitive_closure_of_the_pairs_labelled_same(rows):
     assert np.array_equal(np.unique(classes), np.arange(classes.max() + 1))
 
 
-FROZEN = "95d4d66ef8b8d999"
+FROZEN = "cec365f3f1f635bd"
 
 
 def _digest(found: Paraphrases) -> str:
@@ -102,40 +102,74 @@ def _digest(found: Paraphrases) -> str:
 def test_synthetic_is_frozen_in_every_process():
     """Changing these changes every synthetic figure of the cache ever reported: raise the version and say so."""
     found = paraphrases.load("synthetic")
-    _check_contract(found)
     assert _digest(found)[:16] == FROZEN
     assert _digest(paraphrases.load("synthetic")) == _digest(found) != _digest(paraphrases.load("synthetic", seed=1))
 
 
-@pytest.mark.parametrize(("classes", "seed"), [(10, 0), (1501, 2), (12_000, 3)])
-def test_synthetic_has_both_languages_and_classes_of_every_size(classes, seed):
-    found = paraphrases.load("synthetic", classes=classes, seed=seed)
+def _bare(text: str) -> str:
+    """Case, blanks and punctuation tell no classes apart."""
+    return "".join(filter(str.isalnum, text.casefold()))
+
+
+@pytest.fixture(scope="module")
+def meanings() -> dict[str, tuple]:
+    """Kind, language, group, intent and filling of every text that can be drawn."""
+    owner = {}
+    for kind, language in product(("intents", "topics"), synthetic_paraphrases.LANGUAGES):
+        for number, (intents, slots, fillings) in enumerate(synthetic_paraphrases.groups(kind, language)):
+            assert len(set(fillings)) == len(fillings)
+            for intent, wordings in intents.items():
+                assert (4 if kind == "intents" else 5) <= len(wordings) <= 6
+                for wording in wordings:
+                    assert sorted(re.findall(r"{(\w+)}", wording)) == sorted(slots), wording
+                    for filling in fillings:
+                        text = wording.format(**dict(zip(slots, filling, strict=True)))
+                        meaning = kind, language, number, intent, filling
+                        assert owner.setdefault(_bare(text), meaning) == meaning, text
+    return owner
+
+
+def test_no_two_synthetic_classes_can_share_a_text(meanings):
+    """Of all wordings in all fillings, not of one draw."""
+    groups = [
+        group
+        for kind, language in product(("intents", "topics"), synthetic_paraphrases.LANGUAGES)
+        for group in synthetic_paraphrases.groups(kind, language)
+    ]
+    texts = sum(len(group.fillings) * len(wordings) for group in groups for wordings in group.intents.values())
+    assert len(meanings) == texts
+    assert len(set(meanings.values())) == sum(len(group.fillings) * len(group.intents) for group in groups)
+
+
+@pytest.mark.parametrize(
+    ("classes", "hard", "seed"), [(10, 0.15, 0), (1501, 0.15, 2), (3000, 0.5, 1), (8000, 0.0, 3), (12_000, 1.0, 3)]
+)
+def test_synthetic_classes_are_meanings_of_both_kinds_and_languages(meanings, classes, hard, seed):
+    found = paraphrases.load("synthetic", classes=classes, hard=hard, seed=seed)
     _check_contract(found)
     sizes = np.bincount(found.classes)
     assert len(sizes) == classes and not found.offensive
     chinese = np.array([bool(re.search("[一-鿿]", text)) for text in found.texts])
     np.testing.assert_array_equal(chinese, found.languages == "zh")
-    in_zh = np.unique(found.classes[chinese])
-    assert len(in_zh) == classes // 2
+    drawn = set(zip(found.classes, (meanings[_bare(text)] for text in found.texts), strict=True))
+    assert len(drawn) == len({meaning for _, meaning in drawn}) == classes
+    counts = Counter(meaning[:2] for _, meaning in drawn)
+    for language, count in (("en", classes - classes // 2), ("zh", classes // 2)):
+        assert counts["intents", language] + counts["topics", language] == count
+        assert abs(counts["intents", language] - hard * count) <= 0.5
     if classes > 1000:
         assert ((sizes == np.arange(1, 6)[:, None]).mean(axis=1) > 0.05).all() and sizes.max() == 5
         assert 0.4 < chinese.mean() < 0.6
 
 
-def test_no_two_synthetic_classes_can_share_a_text():
-    """Of all wordings in all fillings, not of one draw; case, blanks and punctuation do not count."""
-    owner = {}
-    for language in ("en", "zh"):
-        for intents, slots, fillings in paraphrases._groups(language):
-            assert len(set(fillings)) == len(fillings)
-            for intent, wordings in intents.items():
-                assert 4 <= len(wordings) <= 6
-                for wording in wordings:
-                    assert sorted(re.findall(r"{(\w+)}", wording)) == sorted(slots), wording
-                    for filling in fillings:
-                        text = wording.format(**dict(zip(slots, filling, strict=True)))
-                        bare = "".join(filter(str.isalnum, text.casefold()))
-                        assert owner.setdefault(bare, (intent, filling)) == (intent, filling), text
+def test_synthetic_topics_are_drawn_over_all_domains_aspects_and_subjects(meanings):
+    drawn = {meanings[_bare(text)] for text in paraphrases.load("synthetic", classes=3000).texts}
+    for language in synthetic_paraphrases.LANGUAGES:
+        groups = synthetic_paraphrases.groups("topics", language)
+        aspects = Counter(meaning[2:4] for meaning in drawn if meaning[:2] == ("topics", language))
+        assert len(aspects) == sum(len(group.intents) for group in groups) and np.ptp(list(aspects.values())) <= 1
+        subjects = {meaning[4] for meaning in drawn if meaning[:2] == ("topics", language)}
+        assert len(subjects) > 0.95 * sum(len(group.fillings) for group in groups)
 
 
 ANTONYMS = {
@@ -144,9 +178,9 @@ ANTONYMS = {
 }  # fmt: skip
 
 
-def test_synthetic_texts_have_near_neighbours_of_another_class():
+def test_hard_classes_have_near_neighbours_of_another_class():
     """Alike but for one antonym or negation, or but for a number."""
-    found = paraphrases.load("synthetic")
+    found = paraphrases.load("synthetic", hard=1)
     owner = dict(zip(found.texts, found.classes, strict=True))
     for word, opposite in ANTONYMS.items():
         swapped = {text: text.replace(word, opposite, 1) for text in found.texts if word in text}
@@ -155,19 +189,28 @@ def test_synthetic_texts_have_near_neighbours_of_another_class():
     assert sum(count for count in masked.values() if count > 1) >= 500
 
 
-def test_synthetic_pairs_labelled_different_look_like_those_labelled_same():
-    found = paraphrases.load("synthetic")
+def test_synthetic_pairs_labelled_different_are_near(meanings):
+    """Another intent with the same filling, or the same intent with one slot changed; of intents and of topics."""
+    found = paraphrases.load("synthetic", hard=0.15)
     apart, same = found.pairs[~found.pairs["same"]], found.pairs[found.pairs["same"]]
     assert len(apart) == len(same) == 1500 and not found.pairs[["first", "second"]].duplicated().any()
-    assert _against(found) == 0
-    assert (found.languages[apart["first"]] == found.languages[apart["second"]]).all()
-    shingles = [set(pairwise(text)) for text in found.texts]
+    kinds = Counter()
+    for pair in apart[["first", "second"]].to_numpy():
+        (*place, intent, filling), (*place2, intent2, filling2) = (meanings[_bare(found.texts[row])] for row in pair)
+        changed = sum(one != other for one, other in zip(filling, filling2, strict=True))
+        assert place == place2 and changed == (intent == intent2)
+        kinds[place[0], "refilled" if changed else "opposite"] += 1
+    assert len(kinds) == 4 and min(kinds.values()) >= 30
 
-    def overlap(pairs: pd.DataFrame) -> float:
-        sides = ((shingles[one], shingles[other]) for one, other in pairs[["first", "second"]].to_numpy())
-        return float(np.mean([len(one & other) / len(one | other) for one, other in sides]))
 
-    assert overlap(apart) > 0.8 * overlap(same) > 0.2
+def test_synthetic_pairs_labelled_different_look_like_those_labelled_same():
+    for hard, least in ((1, 0.8), (0.15, 0.6)):
+        found = paraphrases.load("synthetic", hard=hard)
+        shingles = [set(pairwise(text)) for text in found.texts]
+        sides = ((shingles[one], shingles[other]) for one, other in found.pairs[["first", "second"]].to_numpy())
+        overlap = pd.Series([len(one & other) / len(one | other) for one, other in sides])
+        mean = overlap.groupby(found.pairs["same"]).mean()
+        assert mean[False] > least * mean[True], (hard, mean)
 
 
 @pytest.mark.parametrize(
@@ -175,9 +218,13 @@ def test_synthetic_pairs_labelled_different_look_like_those_labelled_same():
     [
         ("qpq", {}, "No paraphrases 'qpq'; there are qqp, afqmc, synthetic"),
         ("mock", {}, "No paraphrases 'mock'"),
-        ("qqp", {"classes": 3}, "qqp: classes and seed are options of synthetic only"),
-        ("synthetic", {"classes": 9}, r"option classes takes 10 to \d+; 9 was given"),
-        ("synthetic", {"classes": 10**6}, r"option classes takes 10 to \d+; 1000000 was given"),
+        ("qqp", {"classes": 3}, "qqp: classes, hard and seed are options of synthetic only"),
+        ("afqmc", {"hard": 0}, "afqmc: classes, hard and seed are options of synthetic only"),
+        ("synthetic", {"classes": 9}, r"option classes takes 10 to \d+ at hard=0.05; 9 was given"),
+        ("synthetic", {"classes": 10**6, "hard": 1}, r"option classes takes 10 to \d+ at hard=1; 1000000 was given"),
+        ("synthetic", {"hard": 1.01}, "option hard takes a share from 0 to 1; 1.01"),
+        ("synthetic", {"hard": -0.1}, "option hard takes a share from 0 to 1; -0.1"),
+        ("synthetic", {"hard": float("nan")}, "option hard takes a share from 0 to 1; nan"),
         ("synthetic", {"seed": -1}, "option seed takes a whole number from 0; -1"),
     ],
 )

@@ -30,7 +30,7 @@ FILES = {
     "mock": ("gptcache/examples/benchmark/mock_data.json",),
     "synthetic": (),
 }
-_DEFAULTS = (1500, 0.15, 20260417)  # classes, hard, seed
+_DEFAULTS = (1500, 0.05, 20260417)  # classes, hard, seed
 
 
 @dataclass(frozen=True, eq=False)
