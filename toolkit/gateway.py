@@ -9,8 +9,9 @@ import numpy as np
 
 from toolkit import encoders, policy
 from toolkit.bandits.thompson import GaussianThompson
+from toolkit.cache.lookup import Lookup
 from toolkit.cache.scope import Key, Scope, key_of
-from toolkit.cache.semantic import Lookup, SemanticCache
+from toolkit.cache.semantic import SemanticCache
 from toolkit.errors import ToolkitError
 from toolkit.hardware import one_blas_thread
 from toolkit.prompt import Prompt, as_text

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from toolkit.cache.index import Index
+from toolkit.cache.lookup import RULES
 from toolkit.cache.online import Verified
 from toolkit.cache.replay import replay
 from toolkit.cache.scope import Scope, as_json
-from toolkit.cache.semantic import RULES, SemanticCache
+from toolkit.cache.semantic import SemanticCache
 from toolkit.cache.store import New
 from toolkit.cache.threshold import Fixed
 from toolkit.errors import ToolkitError
@@ -138,22 +139,22 @@ class Machine(RuleBasedStateMachine):
     def _use(self, one, kept):
         one.pending[kept.number] = self.now, one.pending.get(kept.number, (0, 0))[1] + 1
 
+    def _size(self, key, answer):
+        prompt, vector = as_json(as_messages(self._prompt(key)), ""), np.zeros(26, np.float32)
+        return New("", "", prompt, as_json(answer, ""), vector, 0).bytes
+
     def _put(self, one, several, named, ttl):
-        """``several`` are keys with answers."""
-        for key, answer in several:
-            empty = np.zeros(26, np.float32)
-            size = New("", "", as_json(as_messages(self._prompt(key)), ""), as_json(answer, ""), empty, 0).bytes
-            if size > self.limits[1]:
-                return False
+        """``several`` are keys with answers; whether they may be stored."""
+        if max((self._size(*pair) for pair in several), default=0) > self.limits[1]:
+            return False
         self._flush(one)
         self.kept = {key: kept for key, kept in self.kept.items() if kept.expires > self.now}
         before, lives = self.count, self.ttl if ttl is None else ttl
         for key, answer in several:
-            size = New("", "", as_json(as_messages(self._prompt(key)), ""), as_json(answer, ""), empty, 0).bytes
             self.kept.pop(key, None)
             self.count += 1
-            expires = self.now + (lives or math.inf)
-            self.kept[key] = Kept(self.count, answer, size, self.now, expires, self.now, frozenset(named))
+            times = self.now, self.now + (lives or math.inf), self.now
+            self.kept[key] = Kept(self.count, answer, self._size(key, answer), *times, frozenset(named))
         going = sorted(self.kept, key=lambda key: (self.kept[key].number > before, self.order(self.kept[key])))
         for key in going:
             if len(self.kept) <= self.limits[0] and sum(kept.size for kept in self.kept.values()) <= self.limits[1]:

@@ -33,6 +33,8 @@ class Database:
         with self.told("opened"):
             if not path.exists():
                 path.touch(mode=0o600)  # prompts and answers are the owner's alone
+            elif path.stat().st_size:
+                self._refuse_strangers()
             self._db = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
             try:
                 self._open(encoder, dimension)
@@ -41,8 +43,6 @@ class Database:
                 raise
 
     def _open(self, encoder: str, dimension: int) -> None:
-        """Read first: nothing is written to a file that is not known to be ours, or new."""
-        self._refuse_strangers()
         self._patiently("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")  # a put that returned outlives a loss of power
         self._db.execute("PRAGMA foreign_keys = ON")
@@ -63,8 +63,12 @@ class Database:
             )
 
     def _refuse_strangers(self) -> None:
-        known, version = self.pragma("application_id"), self.pragma("user_version")
-        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        """Through a connection that cannot write: another one would tidy up after a killed process when it closes."""
+        where = f"{self.path.absolute().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(where, timeout=_WAIT_S, isolation_level=None, uri=True)) as file:
+            file.execute("BEGIN")  # one moment for all three: another process may be making the file
+            asked = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+            known, version, tables = (file.execute(query).fetchone()[0] for query in asked)
         if known == 0 and version == 0 and tables == 0:
             return
         if known != _APPLICATION:
@@ -91,7 +95,10 @@ class Database:
     def fact(self, name: str) -> str | int:
         """``entries``, ``bytes``, ``deletions`` so far, ``encoder`` or ``dimension``."""
         with self.lock, self.told("read"):
-            return self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()[0]
+            found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        if found is None:
+            raise ToolkitError(f"{self.path}: the cache is damaged (it does not say its {name}). Nothing was changed.")
+        return found[0]
 
     def pragma(self, name: str) -> int:
         """A setting or a state of the file."""
@@ -126,7 +133,7 @@ class Database:
         """SQLite's errors as ours; ``done`` is what could not be done."""
         try:
             yield
-        except (sqlite3.Error, OSError) as err:
+        except (sqlite3.Error, OSError, UnicodeError) as err:  # halves of surrogate pairs, in tags
             raise ToolkitError(
                 f"{self.path}: the cache could not be {done} ({err}); nothing of this call was stored. Free the disk, "
                 f"or move the file away if it is damaged: it is never overwritten."

@@ -169,5 +169,6 @@ class Index:
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Which rows have length 1, or 0, as a text without content has; bool (n,)."""
-    length = np.linalg.norm(vectors, axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = np.linalg.norm(vectors, axis=1)
     return (np.abs(length - 1) < 1e-3) | (length == 0)

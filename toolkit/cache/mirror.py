@@ -35,14 +35,18 @@ class Mirror:
             The entry and its similarity; None and NaN where there is none.
         """
         self._sync()
-        index = self._indexes.get(partition)
-        while index is not None and len(index):
-            similarity, ids = index.search(vector)
-            row = self.store.entry(int(ids[0, 0]), partition)
-            if row is not None and row.expires > now:
-                return row, float(similarity[0, 0])
-            self.forget([(int(ids[0, 0]), partition)])
-        return None, float("nan")
+        count, found, dead = 1, None, []
+        while found is None and (index := self._indexes.get(partition)) is not None:
+            similarity, ids = index.search(vector, count)
+            for near, number in zip(similarity[0].tolist(), ids[0].tolist(), strict=True):
+                row = self.store.entry(number, partition)
+                if row is not None and row.expires > now:
+                    found = row, near
+                    break
+                dead.append((number, partition))
+            self.forget(dead)
+            count, dead = 8 * count, []  # thousands may expire in one night
+        return found or (None, float("nan"))
 
     def read_new(self) -> None:
         """Take in what was stored since the last time, by whomever."""

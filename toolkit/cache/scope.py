@@ -96,6 +96,7 @@ def as_json(value: Any, what: str, escaped: bool = True) -> str:
         ToolkitError: JSON does not take it.
     """
     try:
+        _check_names(value)
         return json.dumps(value, sort_keys=True, ensure_ascii=escaped, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as err:
         raise ToolkitError(f"{what}: a value that JSON takes was expected ({err}).") from err
@@ -107,3 +108,14 @@ def digest(value: Any) -> str:
     Unescaped: escapes would write a sign and the two halves of its surrogate pair alike.
     """
     return hashlib.sha256(as_json(value, "Cache key", escaped=False).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _check_names(value: Any) -> None:
+    """json would write the number 1 and the text "1" alike as a name."""
+    if isinstance(value, dict):
+        if not all(isinstance(name, str) for name in value):
+            raise TypeError("names in it must be text")
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for one in value:
+            _check_names(one)

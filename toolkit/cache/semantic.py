@@ -1,10 +1,10 @@
 """The semantic cache: the same question again, in the same words or in others, is answered from what was answered."""
 
+import contextlib
 import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from toolkit import encoders
 from toolkit.cache.guard import Guard
 from toolkit.cache.index import unit
+from toolkit.cache.lookup import Lookup
 from toolkit.cache.mirror import Mirror
 from toolkit.cache.scope import Key, Scope, as_json, key_of
 from toolkit.cache.store import ORDERS, New, Row, Store
@@ -21,39 +22,9 @@ from toolkit.cache.threshold import Guaranteed, Policy, Verdict
 from toolkit.errors import ToolkitError
 from toolkit.prompt import Prompt, as_messages
 
-RULES = ("exact", "similar", "dissimilar", "guard", "explore", "off", "unreadable", "empty")
 _UNLIMITED = 2**62
 _UNREAD = 0.2  # share of a text from which on its vector is not believed
 _FLUSH = 256  # hits between two writes of when entries were used
-
-
-@dataclass(frozen=True)
-class Lookup:
-    """What the cache has for a prompt, and why.
-
-    Attributes:
-        hit: whether ``answer`` may be given.
-        answer: what was stored, None on a miss.
-        rule: of ``RULES``, which one decided.
-        reason: one sentence.
-        key: of the prompt.
-        entry, matched: number and prompt of the entry that was found, also where it is not served; None, "".
-        similarity, threshold: as compared; NaN where nothing was.
-        age_s: seconds since the entry was stored, NaN where there is none.
-        vector: of the prompt, float32 (1, d), for ``put``; None where the text was not encoded.
-    """
-
-    hit: bool
-    answer: Any
-    rule: str
-    reason: str
-    key: Key = field(repr=False)
-    entry: int | None = None
-    matched: str = ""
-    similarity: float = float("nan")
-    threshold: float = float("nan")
-    age_s: float = float("nan")
-    vector: np.ndarray | None = field(default=None, repr=False)
 
 
 class SemanticCache:
@@ -92,16 +63,16 @@ class SemanticCache:
         clock: Callable[[], float] = time.time,
     ):
         limits = tuple(_UNLIMITED if limit is None else limit for limit in (max_entries, max_bytes))
-        if evict not in ORDERS or min(limits) < 1 or (ttl_s is not None and not ttl_s > 0):
+        if evict not in ORDERS or min(limits) < 1:
             raise ToolkitError(
-                f"SemanticCache: evict of {', '.join(ORDERS)}, limits from 1 and a ttl_s above 0 were expected; got "
-                f"{evict!r}, {max_entries}, {max_bytes}, {ttl_s}."
+                f"SemanticCache: evict of {', '.join(ORDERS)} and limits from 1 were expected; got {evict!r}, "
+                f"{max_entries}, {max_bytes}."
             )
         # Without a memory: how fast a text is encoded would tell whether any tenant ever asked it.
         self.encoder = encoders.fresh(encoder) if isinstance(encoder, str) else encoder
         self.policy = policy if policy is not None else Guaranteed()
         self.guard = guard
-        self.ttl_s = ttl_s
+        self.ttl_s = None if ttl_s is None else _checked_life(ttl_s)
         self.limits = limits
         self.evict = evict
         self.clock = clock
@@ -135,8 +106,7 @@ class SemanticCache:
 
     def get_similar(self, key: Key, vector: np.ndarray | None = None, dry_run: bool = False) -> Lookup:
         """The second tier alone."""
-        vector = self.encoder.encode([key.text]) if vector is None else vector
-        self._check(vector, 1)
+        vector = self._checked(self.encoder.encode([key.text]) if vector is None else vector, 1)
         if (unread := encoders.unread(self.encoder, key.text)) > _UNREAD:
             reason = f"the encoder cannot read {unread:.0%} of the prompt, so its similarities mean nothing"
             return Lookup(False, None, "unreadable", reason, key, vector=vector)
@@ -199,14 +169,13 @@ class SemanticCache:
         vectors: np.ndarray | None = None,
     ) -> None:  # fmt: skip
         """As ``put`` for (prompt, answer) pairs of one scope: all of them or, where anything fails, none."""
+        pairs, bare, tags = list(pairs), isinstance(tags, str), tuple(tags)
         keys = [key_of(prompt, scope, self.encoder.identity) for prompt, _ in pairs]
-        vectors = (
-            self.encoder.encode([key.text for key in keys]) if vectors is None else np.asarray(vectors, np.float32)
-        )
-        self._check(vectors, len(keys))
-        if isinstance(tags, str) or not all(isinstance(tag, str) for tag in tags):
+        vectors = self.encoder.encode([key.text for key in keys]) if vectors is None else vectors
+        vectors = self._checked(vectors, len(keys))
+        if bare or not all(isinstance(tag, str) for tag in tags):
             raise ToolkitError(f"SemanticCache: a list of tags was expected; got {tags!r}.")
-        now, lives = self.clock(), self.ttl_s if ttl_s is None else ttl_s
+        now, lives = self.clock(), self.ttl_s if ttl_s is None else _checked_life(ttl_s)
         expires = float("inf") if lives is None else now + lives
         entries = [
             New(
@@ -229,11 +198,16 @@ class SemanticCache:
             self._mirror.forget(self.store.put(entries, now, self.limits, self.evict))
             self._mirror.read_new()
 
-    def _check(self, vectors: np.ndarray, count: int) -> None:
+    def _checked(self, vectors: Any, count: int) -> np.ndarray:
         """A row that the index would refuse must not reach the file, and a long one would be similar to everything."""
         wanted = (count, self.encoder.dimension)
+        try:
+            vectors = np.asarray(vectors, dtype=np.float32)
+        except (TypeError, ValueError):
+            vectors = np.empty(0)
         if vectors.shape != wanted or not unit(vectors).all():
             raise ToolkitError(f"SemanticCache: vectors {wanted} of length 1 were expected; got {vectors.shape}.")
+        return vectors
 
     def delete(self, prompt: Prompt, scope: Scope) -> int:
         """Delete the entry of a prompt; how many there were, 0 or 1."""
@@ -264,7 +238,9 @@ class SemanticCache:
         with self._lock:
             self._used[number] = (now, self._used.get(number, (0, 0))[1] + 1)
             if len(self._used) >= _FLUSH:
-                self._flush()
+                with contextlib.suppress(ToolkitError):  # a full disk is no reason to lose an answer
+                    self._flush()
+                self._used = {}
 
     def _flush(self) -> None:
         if self._used:
@@ -283,11 +259,19 @@ class SemanticCache:
     def close(self) -> None:
         """Write what is pending and let go of the file."""
         with self._lock:
-            self._flush()
-            self.store.close()
+            try:
+                self._flush()
+            finally:
+                self.store.close()
 
     def __enter__(self) -> "SemanticCache":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+def _checked_life(ttl_s: float) -> float:
+    if not isinstance(ttl_s, int | float) or not ttl_s > 0:
+        raise ToolkitError(f"SemanticCache: a ttl_s above 0 was expected; got {ttl_s!r}.")
+    return float(ttl_s)

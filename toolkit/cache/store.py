@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.cache.database import Database
+from toolkit.cache.index import unit
 from toolkit.errors import ToolkitError
 
 _OVERHEAD = 256  # bytes of a row besides vector, prompt and answer: keys, numbers, indexes
@@ -73,20 +74,23 @@ class Store:
 
     def exact(self, partition: str, exact: str) -> Row | None:
         """The entry of a key."""
-        return self._row("partition = ? AND exact = ?", (partition, exact))
+        return self._row("partition = ? AND exact = ?", (partition, exact), partition, exact)
 
     def entry(self, number: int, partition: str) -> Row | None:
         """The entry of a number, if it is of that partition."""
-        return self._row("id = ? AND partition = ?", (number, partition))
+        return self._row("id = ? AND partition = ?", (number, partition), partition)
 
-    def _row(self, where: str, values: tuple) -> Row | None:
-        query = f"SELECT id, prompt, answer, created, expires, vector, sum FROM entries WHERE {where}"
+    def _row(self, where: str, values: tuple, partition: str, exact: str | None = None) -> Row | None:
+        columns = "id, prompt, answer, created, expires, vector, partition, exact, sum"
+        query = f"SELECT {columns} FROM entries WHERE {where}"
         with self._db.lock, self._db.told("read"):
             found = self._db.execute(query, values).fetchone()
         if found is None:
             return None
-        row = Row(*found[:5])
-        if checksum(row.prompt, row.answer, found[5]) != found[6]:
+        row, (vector, *place, expected) = Row(*found[:5]), found[5:]
+        # An index of the file may be damaged too, and lead to a row of other words.
+        led_astray = place[0] != partition or exact not in (None, place[1])
+        if led_astray or checksum(row.prompt, row.answer, vector, *place, row.created, row.expires) != expected:
             raise ToolkitError(f"{self.path}: entry {row.id} is damaged (its checksum differs). Nothing was changed.")
         return row
 
@@ -97,15 +101,17 @@ class Store:
             rows = self._db.execute(query, (after,)).fetchall()
         grouped: dict[str, tuple[list[int], list[bytes]]] = {}
         for number, partition, vector in rows:
-            if len(vector) != 4 * self.dimension:
+            if not isinstance(vector, bytes) or len(vector) != 4 * self.dimension:
                 raise ToolkitError(
-                    f"{self.path}: entry {number} is damaged ({len(vector)} bytes in a vector of {4 * self.dimension})."
+                    f"{self.path}: entry {number} is damaged (a vector of {4 * self.dimension} bytes was expected)."
                 )
             ids, blobs = grouped.setdefault(partition, ([], []))
             ids.append(number)
             blobs.append(vector)
         for partition, (ids, blobs) in grouped.items():
             matrix = np.frombuffer(b"".join(blobs), dtype="<f4").reshape(len(blobs), self.dimension)
+            if not (good := unit(matrix)).all():
+                raise ToolkitError(f"{self.path}: entry {ids[int((~good).argmax())]} is damaged (its vector's length).")
             yield partition, np.array(ids, dtype=np.int64), matrix
 
     def ids(self) -> set[int]:
@@ -136,7 +142,12 @@ class Store:
                 cursor = self._db.execute(
                     "INSERT INTO entries (partition, exact, vector, created, expires, used, uses, bytes, sum, prompt, "
                     "answer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (*values, checksum(new.prompt, new.answer, blob), new.prompt, new.answer),
+                    (
+                        *values,
+                        checksum(new.prompt, new.answer, blob, *values[:2], float(now), float(new.expires)),
+                        new.prompt,
+                        new.answer,
+                    ),
                 )
                 pairs = [(tag, cursor.lastrowid) for tag in dict.fromkeys(new.tags)]
                 self._db.executemany("INSERT INTO tags VALUES (?, ?)", pairs)
@@ -177,6 +188,7 @@ class Store:
             self._db.executemany("UPDATE entries SET used = max(used, ?), uses = uses + ? WHERE id = ?", rows)
 
 
-def checksum(prompt: str, answer: str, vector: bytes) -> int:
-    """CRC-32 of an entry's content, so that a bit that flipped on the disk is not served."""
-    return zlib.crc32(vector, zlib.crc32(f"{prompt}\x00{answer}".encode("utf-8", "surrogatepass")))
+def checksum(prompt: str, answer: str, vector: bytes, *place: object) -> int:
+    """CRC-32 of an entry: what it says, where it belongs and when, so that a bit that flipped is not served."""
+    words = "\x00".join([prompt, answer, *map(repr, place)])
+    return zlib.crc32(vector, zlib.crc32(words.encode("utf-8", "surrogatepass")))

@@ -1,0 +1,39 @@
+"""What a cache says of a prompt."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from toolkit.cache.scope import Key
+
+RULES = ("exact", "similar", "dissimilar", "guard", "explore", "off", "unreadable", "empty")
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What the cache has for a prompt, and why.
+
+    Attributes:
+        hit: whether ``answer`` may be given.
+        answer: what was stored, None on a miss.
+        rule: of ``RULES``, which one decided.
+        reason: one sentence.
+        key: of the prompt.
+        entry, matched: number and prompt of the entry that was found, also where it is not served; None, "".
+        similarity, threshold: as compared; NaN where nothing was.
+        age_s: seconds since the entry was stored, NaN where there is none.
+        vector: of the prompt, float32 (1, d), for ``put``; None where the text was not encoded.
+    """
+
+    hit: bool
+    answer: Any
+    rule: str
+    reason: str
+    key: Key = field(repr=False)
+    entry: int | None = None
+    matched: str = ""
+    similarity: float = float("nan")
+    threshold: float = float("nan")
+    age_s: float = float("nan")
+    vector: np.ndarray | None = field(default=None, repr=False)
