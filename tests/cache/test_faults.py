@@ -253,6 +253,20 @@ def test_sixteen_threads_share_a_cache(tmp_path):
     recount(tmp_path / "cache")
 
 
+def test_a_hit_waits_for_no_writer(tmp_path):
+    """When entries were used is written now and then, but not at any price: others may be long at writing."""
+    prompts = [f"prompt {number}" for number in range(600)]
+    with opened(tmp_path / "cache") as cache, closing(sqlite3.connect(tmp_path / "cache")) as writer:
+        cache.put_many([(prompt, answer_of(prompt)) for prompt in prompts], ANN)
+        writer.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(lambda: [cache.get(prompt, ANN).answer for prompt in prompts])
+            try:
+                assert asked.result(timeout=30) == [answer_of(prompt) for prompt in prompts]
+            finally:
+                writer.execute("ROLLBACK")
+
+
 # -- disks ------------------------------------------------------------------------------------------------------------
 
 
@@ -475,6 +489,18 @@ def test_a_flipped_bit_costs_its_entry_alone(whole, content, at):
     with opened(whole) as cache:  # its owner may put it anew
         cache.put("prompt 3", "again", BOB)
         assert cache.get("prompt 3", BOB).answer == "again"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["prompt = x'7b'", "answer = x'31'", "answer = 1", "vector = 'text'", "vector = x'00'", "created = 'soon'",
+     "expires = x'00'", "expires = 1e9", "sum = 'many'"],
+)  # fmt: skip
+def test_an_entry_of_other_kinds_is_told(whole, damage):
+    """A bit of a row's head makes bytes of a text, or a text of a number."""
+    _sql(f"UPDATE entries SET {damage} WHERE prompt LIKE '%prompt 3%'")(whole)
+    with pytest.raises(ToolkitError, match=rf"^{whole}: .*damaged"), opened(whole, clock=lambda: 2000.0) as cache:
+        cache.get("prompt 3", BOB, dry_run=True)
 
 
 def test_a_vector_of_another_length_is_told_with_the_file(whole):

@@ -58,3 +58,12 @@ def test_names_from_data_cannot_write_html():
     evil = ROWS.assign(system=ROWS["system"].replace("knn", "<script>alert(1)</script>"))
     html = page.as_html(present.wide(evil, ("quality",)))
     assert "<script>" not in html and "&lt;script&gt;" in html
+
+
+def test_offensive_words_are_hidden_and_no_others():
+    table = pd.DataFrame(
+        {"asked": ["What the Fucking shit is sexism?", "A title of class analysis, assumed spicy"], "n": [1, 2]}
+    )
+    hidden = present.masked(table)
+    assert hidden["asked"].tolist() == ["What the F****** s*** is s*****?", "A title of class analysis, assumed spicy"]
+    assert hidden["n"].tolist() == [1, 2]

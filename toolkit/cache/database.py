@@ -117,9 +117,13 @@ class Database:
                 time.sleep(0.01)
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All of what is executed within, or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
+    def transaction(self, patient: bool = True) -> Iterator[None]:
+        """All of what is executed within, or nothing; ``patient`` waits for other writers."""
+        self._db.execute(f"PRAGMA busy_timeout = {1000 * _WAIT_S if patient else 0}")
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {1000 * _WAIT_S}")
         try:
             yield
             self._db.execute("COMMIT")

@@ -238,13 +238,14 @@ class SemanticCache:
         with self._lock:
             self._used[number] = (now, self._used.get(number, (0, 0))[1] + 1)
             if len(self._used) >= _FLUSH:
-                with contextlib.suppress(ToolkitError):  # a full disk is no reason to lose an answer
-                    self._flush()
+                with contextlib.suppress(ToolkitError):  # a full disk, or a long writer, must not hold up an answer
+                    self._flush(patient=False)
                 self._used = {}
 
-    def _flush(self) -> None:
+    def _flush(self, patient: bool = True) -> None:
         if self._used:
-            self.store.touch((number, when, count) for number, (when, count) in self._used.items())
+            uses = [(number, when, count) for number, (when, count) in self._used.items()]
+            self.store.touch(uses, patient)
             self._used = {}
 
     # -- the whole ------------------------------------------------------------------------------------------------

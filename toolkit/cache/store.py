@@ -16,6 +16,7 @@ from toolkit.cache.index import unit
 from toolkit.errors import ToolkitError
 
 _OVERHEAD = 256  # bytes of a row besides vector, prompt and answer: keys, numbers, indexes
+_KINDS = (int, str, str, float, float, bytes, str, str, int)  # of what _row reads
 ORDERS = {"lru": "used, id", "lfu": "uses, used, id"}
 
 
@@ -87,6 +88,10 @@ class Store:
             found = self._db.execute(query, values).fetchone()
         if found is None:
             return None
+        if not all(isinstance(value, kind) for value, kind in zip(found, _KINDS, strict=True)):
+            raise ToolkitError(
+                f"{self.path}: entry {found[0]} is damaged (a value of another kind). Nothing was changed."
+            )
         row, (vector, *place, expected) = Row(*found[:5]), found[5:]
         # An index of the file may be damaged too, and lead to a row of other words.
         led_astray = place[0] != partition or exact not in (None, place[1])
@@ -181,10 +186,10 @@ class Store:
     def _delete(self, where: str, values: tuple) -> list[tuple[int, str]]:
         return self._db.execute(f"DELETE FROM entries WHERE {where} RETURNING id, partition", values).fetchall()
 
-    def touch(self, uses: Iterable[tuple[int, float, int]]) -> None:
-        """Note hits: (id, time of the last one, how many)."""
+    def touch(self, uses: Iterable[tuple[int, float, int]], patient: bool = True) -> None:
+        """Note hits: (id, time of the last one, how many); not ``patient``, it fails where another writes."""
         rows = [(when, count, number) for number, when, count in uses]
-        with self._db.lock, self._db.told("written"), self._db.transaction():
+        with self._db.lock, self._db.told("written"), self._db.transaction(patient):
             self._db.executemany("UPDATE entries SET used = max(used, ?), uses = uses + ? WHERE id = ?", rows)
 
 
