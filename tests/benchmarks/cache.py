@@ -1,7 +1,7 @@
 """Bars of the semantic cache: the guarantee, GPTCache's benchmark, lookups, scopes, the notebook.
 
-``python -m tests.benchmarks.cache [NAME ...]``; no name runs all. ``guarantee``, ``mock`` and ``lookup`` read upstream
-files; encoding QQP takes some minutes once. Run it on an idle machine.
+``python -m tests.benchmarks.cache [NAME ...]``; no name runs all. ``guarantee``, ``mock``, ``lookup`` and ``growth`` read
+upstream files; encoding QQP takes some minutes once. Run it on an idle machine.
 """
 
 import os
@@ -123,6 +123,15 @@ def _time_lookups(cache: SemanticCache, queries: np.ndarray, name: str, bar: str
     harness.line(name, float(np.median(taken)), low, high, bar)
 
 
+def growth() -> None:
+    """The same 2,000 requests of QQP against 1,000 to 100,000 entries."""
+    design = Design(entries=1000, requests=2000)
+    rows = promise.growth(_qqp(), 1000, {"0.95": 0.95, "0.9": 0.9, "0.8": 0.8}, design)
+    for row in rows.to_dict("records"):
+        name = f"qqp_cosine_{row['system']}_wrong_per_hit_of_{row['entries']}"
+        harness.line(name, row["value"], row["ci_low"], row["ci_high"], "-")
+
+
 def scopes() -> None:
     """10,000 lookups that should cross a border between scopes."""
     from toolkit.evaluation import attacks
@@ -148,10 +157,11 @@ BARS: dict[str, Callable[[], None]] = {
     "guarantee": guarantee,
     "mock": mock,
     "lookup": lookup,
+    "growth": growth,
     "scopes": scopes,
     "notebook": notebook,
 }
-NEEDS = {"guarantee": "qqp", "mock": "mock", "lookup": "qqp"}
+NEEDS = {"guarantee": "qqp", "mock": "mock", "lookup": "qqp", "growth": "qqp"}
 
 
 def main(names: list[str]) -> None:
