@@ -1,7 +1,7 @@
 """Bars of the semantic cache: the guarantee, GPTCache's benchmark, lookups, scopes, the notebook.
 
-``python -m tests.benchmarks.cache [NAME ...]``; no name runs all. ``guarantee``, ``mock``, ``lookup`` and ``growth`` read
-upstream files; encoding QQP takes some minutes once. Run it on an idle machine.
+``python -m tests.benchmarks.cache [NAME ...]``; no name runs all. ``guarantee``, ``mock``, ``lookup``, ``growth``
+read upstream files; encoding QQP takes some minutes once. Run it on an idle machine.
 """
 
 import os
