@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import combinations, count
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ FORMS = (
     lambda text: [{"role": "system", "content": text}],
     lambda text: [{"role": "user", "content": text, "name": "ann"}],
 )
-TEXTS = ("ab", "ab 1", "ab!", "aab", "abc", "cd", "", "?")
+TEXTS = ("ab", "ab 1", "ab!", "aab", "cd", "", "?")
 
 
 class Letters:
@@ -95,6 +95,7 @@ class Open:
 
 
 keys = st.tuples(st.booleans(), st.booleans(), st.sampled_from(TEXTS))
+aims = st.none() | st.tuples(st.integers(0, 5), st.sampled_from(["itself", "scope", "form", "text"]))
 first, tags = st.booleans(), st.lists(st.sampled_from("xyz"), max_size=2)
 ttls, lengths = st.sampled_from([None, None, 5.0, 15.0]), st.sampled_from([1, 1, 300, 2000])
 
@@ -107,11 +108,11 @@ class Machine(RuleBasedStateMachine):
         entries=st.sampled_from([None, 2, 4]),
         size=st.sampled_from([None, 1200, 2000]),
         ttl=st.sampled_from([None, 30.0]),
-        scopes=st.permutations(SCOPES),
-        forms=st.permutations(FORMS),
+        scopes=st.sampled_from(list(combinations(SCOPES, 2))),
+        forms=st.sampled_from(list(combinations(FORMS, 2))),
     )
     def start(self, evict, entries, size, ttl, scopes, forms):
-        self.scopes, self.forms = scopes[:2], forms[:2]  # that keys choose from
+        self.scopes, self.forms = scopes, forms
         self.folder, self.now, self.count, self.kept = Path(tempfile.mkdtemp()), 1e6, 0, {}
         self.order = (lambda one: (one.used, one.number)) if evict == "lru" else self._least_often
         self.limits, self.ttl = (entries or math.inf, size or math.inf), ttl
@@ -126,6 +127,14 @@ class Machine(RuleBasedStateMachine):
         return SemanticCache(
             self.folder / "cache", Letters(), Fixed(THRESHOLD), Shouts(), clock=lambda: self.now, **self.options
         )
+
+    def _aimed(self, key, aim):
+        """A key of what is kept, or one that differs from it in a single part: chance alone rarely finds them."""
+        if aim is None or not self.kept:
+            return key
+        scope, form, text = list(self.kept)[aim[0] % len(self.kept)]
+        return {"itself": (scope, form, text), "scope": (not scope, form, text), "form": (scope, not form, text),
+                "text": (scope, form, key[2])}[aim[1]]  # fmt: skip
 
     def _prompt(self, key):
         return self.forms[key[1]](key[2])
@@ -162,9 +171,9 @@ class Machine(RuleBasedStateMachine):
             del self.kept[key]
         return True
 
-    @rule(first=first, key=keys, length=lengths, named=tags, ttl=ttls)
-    def put(self, first, key, length, named, ttl):
-        self.now += 1
+    @rule(first=first, key=keys, aim=aims, length=lengths, named=tags, ttl=ttls)
+    def put(self, first, key, aim, length, named, ttl):
+        self.now, key = self.now + 1, self._aimed(key, aim)
         one, answer = self.open[first], f"{self.now:.0f} ".ljust(length, "x")
         if self._put(one, [(key, answer)], named, ttl):
             one.cache.put(self._prompt(key), answer, self.scopes[key[0]], named, ttl)
@@ -186,9 +195,9 @@ class Machine(RuleBasedStateMachine):
             with pytest.raises(ToolkitError, match="bytes was expected"):
                 one.cache.put_many(pairs, self.scopes[scope], named, ttl)
 
-    @rule(first=first, key=keys, dry=st.booleans(), known=st.booleans())
-    def get(self, first, key, dry, known):
-        self.now += 1
+    @rule(first=first, key=keys, aim=aims, dry=st.booleans(), known=st.booleans())
+    def get(self, first, key, aim, dry, known):
+        self.now, key = self.now + 1, self._aimed(key, aim)
         one, text = self.open[first], key[2]
         (vector,) = Letters().encode([text])
         prompt = self._prompt(key)
@@ -220,8 +229,9 @@ class Machine(RuleBasedStateMachine):
             if found.hit and not dry:
                 self._use(one, kept)
 
-    @rule(first=first, key=keys)
-    def delete(self, first, key):
+    @rule(first=first, key=keys, aim=aims)
+    def delete(self, first, key, aim):
+        key = self._aimed(key, aim)
         gone = self.kept.pop(key, None)
         assert self.open[first].cache.delete(self._prompt(key), self.scopes[key[0]]) == (gone is not None)
 
@@ -269,7 +279,7 @@ class Machine(RuleBasedStateMachine):
 
 
 TestModel = Machine.TestCase
-TestModel.settings = settings(deadline=None, max_examples=60, stateful_step_count=40)
+TestModel.settings = settings(deadline=None, max_examples=100, stateful_step_count=40)
 
 
 @pytest.mark.parametrize(("evict", "gone"), [("lru", "often"), ("lfu", "late")])

@@ -166,7 +166,7 @@ def test_a_process_is_watched_from_its_start(synthetic, tmp_path):
     whole = gateway(router, full_cache(encoders.get(router.encoder), 200))
     texts = [f"{text} {number}" for number, text in enumerate(data.texts[:20])]
     seconds, answers = serving.together(lambda text: whole.route(text, SCOPE), texts, 4)
-    assert seconds > 0 and all(routed.found.rule == "off" and not routed.hit for routed in answers)
+    assert seconds > 0 and all(routed.found.rule in ("off", "unreadable") and not routed.hit for routed in answers)
     alone = [whole.route(text, SCOPE).predicted for text in texts]  # answers come in the order of the texts
     np.testing.assert_array_equal([routed.predicted for routed in answers], alone)
     taken, held = serving.cold_starts(save_router(router, tmp_path / "router"), 1)

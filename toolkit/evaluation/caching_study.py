@@ -80,10 +80,15 @@ def richest(found: Sequence[Subject]) -> Subject:
     return next((one for one in found if one.data.name == "qqp"), found[0])
 
 
+def shown(one: Subject) -> str:
+    """Name of a subject on a figure."""
+    return one.name.replace("synthetic", "SYNTHETIC")
+
+
 def caption(one: Subject, design: Design) -> str:
     """What a figure's note says of its data."""
     return (
-        f"{one.name} · {design.entries:,} entries, {design.requests:,} requests, {design.answerable:.0%} of them "
+        f"{shown(one)} · {design.entries:,} entries, {design.requests:,} requests, {design.answerable:.0%} of them "
         f"answerable · bands: 95% over classes"
     )
 
