@@ -3,13 +3,16 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import faiss  # noqa: F401 - its own BLAS is there whatever else is tested
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from toolkit import hardware
 
 
 def _blas() -> list[int]:
-    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+    """Threads of each BLAS that is shared by all callers; faiss brings one on OpenMP, which counts for each apart."""
+    found = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    return [library["num_threads"] for library in found if library.get("threading_layer") != "openmp"]
 
 
 def test_blas_has_its_threads_back_whoever_leaves_last():
