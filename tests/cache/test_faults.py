@@ -5,6 +5,7 @@ import itertools
 import multiprocessing
 import os
 import random
+import re
 import resource
 import signal
 import sqlite3
@@ -503,6 +504,17 @@ def test_an_entry_of_other_kinds_is_told(whole, damage):
         cache.get("prompt 3", BOB, dry_run=True)
 
 
+def test_two_entries_of_one_number_are_told(whole):
+    """The number stands before the head of a row, which says: no number within, two texts of 64, 64 bytes."""
+    raw = whole.read_bytes()
+    (at,) = (found.start() for found in re.finditer(rb"\x03.\x00\x81\x0d\x81\x0d\x81\x0c", raw, re.DOTALL))
+    whole.write_bytes(raw[:at] + b"\x01" + raw[at + 1 :])
+    before = sha256(whole)
+    with pytest.raises(ToolkitError, match=rf"^{whole}: "):
+        opened(whole)
+    assert sha256(whole) == before
+
+
 def test_a_vector_of_another_length_is_told_with_the_file(whole):
     flipped(whole, Hashed().encode(["prompt 3"]).tobytes(), 3, 64)  # the exponent
     before = sha256(whole)
@@ -533,7 +545,8 @@ def test_no_flipped_bit_brings_a_wrong_answer(whole):
     """Wherever it is: the right answer, none, or an error of ours; keys, times and indexes of the file included."""
     raw, rng, wrong = whole.read_bytes(), random.Random(0), Counter()
     vectors = {f"prompt {number}": Hashed().encode([f"prompt {number}"]) for number in range(12)}
-    for at in rng.sample([at for at, byte in enumerate(raw) if byte], FLIPS):
+    # SQLite sets right what bytes 18 and 19 say of its log.
+    for at in rng.sample([at for at, byte in enumerate(raw) if byte and at not in (18, 19)], FLIPS):
         torn = bytearray(raw)
         torn[at] ^= 1 << rng.randrange(8)
         for path in whole.parent.glob("cache*"):

@@ -51,9 +51,11 @@ class Mirror:
     def read_new(self) -> None:
         """Take in what was stored since the last time, by whomever."""
         for partition, ids, vectors in self.store.vectors(self._last_id):
-            if partition not in self._indexes:
-                self._indexes[partition] = Index(self.store.dimension, approximate=self.approximate)
-            self._indexes[partition].add(ids, vectors)
+            index = self._indexes.get(partition)
+            if index is None:
+                index = Index(self.store.dimension, approximate=self.approximate)
+            index.add(ids, vectors)
+            self._indexes[partition] = index  # once it holds something: an empty one would be searched for ever
             self._last_id = max(self._last_id, int(ids[-1]))
 
     def _sync(self) -> None:

@@ -110,12 +110,14 @@ def digest(value: Any) -> str:
     return hashlib.sha256(as_json(value, "Cache key", escaped=False).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _check_names(value: Any) -> None:
-    """json would write the number 1 and the text "1" alike as a name."""
+def _check_names(value: Any, levels: int = 100) -> None:
+    """json would write the number 1 and the text "1" alike as a name, and what is nested too deep cannot be read."""
+    if not levels:
+        raise ValueError("nested more than 100 deep")
     if isinstance(value, dict):
         if not all(isinstance(name, str) for name in value):
             raise TypeError("names in it must be text")
         value = list(value.values())
     if isinstance(value, list | tuple):
         for one in value:
-            _check_names(one)
+            _check_names(one, levels - 1)

@@ -106,6 +106,9 @@ class Store:
             rows = self._db.execute(query, (after,)).fetchall()
         grouped: dict[str, tuple[list[int], list[bytes]]] = {}
         for number, partition, vector in rows:
+            if number <= after:
+                raise ToolkitError(f"{self.path}: entry {number} is damaged (its number). Nothing was changed.")
+            after = number
             if not isinstance(vector, bytes) or len(vector) != 4 * self.dimension:
                 raise ToolkitError(
                     f"{self.path}: entry {number} is damaged (a vector of {4 * self.dimension} bytes was expected)."
