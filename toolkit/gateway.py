@@ -72,11 +72,9 @@ class Gateway:
         self.encoder = encoder or encoders.fresh(router.encoder)
         if bandit is not None and bandit.arms != len(router.models_):
             raise ToolkitError(f"Gateway: a bandit of {len(router.models_)} arms was expected; got {bandit.arms}.")
-        expected = encoders.fresh(router.encoder).identity
-        for part, used in (
-            ("encoder", self.encoder),
-            ("cache's encoder", self.encoder if cache is None else cache.encoder),
-        ):
+        expected = encoders.get(router.encoder).identity
+        held = self.encoder if cache is None else cache.encoder
+        for part, used in (("encoder", self.encoder), ("cache's encoder", held)):
             if used.identity != expected:
                 raise ToolkitError(
                     f"Gateway: vectors of {router.encoder!r} were expected, which the router was fitted on; the {part} "

@@ -117,6 +117,7 @@ def test_a_shorter_life_means_fewer_hits_and_fewer_stale_ones():
     sent = streams.stream(data, np.arange(120), 600, once=0.1, per_hour=60, changes_per_hour=0.2, seed=2)
     assert sent.versions.max() > 0
     rows = streams.staleness(data, vectors, sent, Fixed(0.9), (60.0, 3600.0, 36_000.0))
+    rows = rows.pivot(index="ttl_s", columns="metric", values="value")
     assert rows["hits_per_request"].is_monotonic_increasing and rows["stale_per_hit"].is_monotonic_increasing
     assert rows["stale_per_hit"].iloc[-1] > 0.1 > rows["stale_per_hit"].iloc[0]
     forever = streams.simulate(data, vectors, replace(sent, versions=np.zeros(600, dtype=np.int64)), Fixed(0.9))

@@ -119,11 +119,13 @@ class Database:
     @contextlib.contextmanager
     def transaction(self, patient: bool = True) -> Iterator[None]:
         """All of what is executed within, or nothing; ``patient`` waits for other writers."""
-        self._db.execute(f"PRAGMA busy_timeout = {1000 * _WAIT_S if patient else 0}")
+        if not patient:
+            self._db.execute("PRAGMA busy_timeout = 0")
         try:
             self._db.execute("BEGIN IMMEDIATE")
         finally:
-            self._db.execute(f"PRAGMA busy_timeout = {1000 * _WAIT_S}")
+            if not patient:
+                self._db.execute(f"PRAGMA busy_timeout = {1000 * _WAIT_S}")
         try:
             yield
             self._db.execute("COMMIT")

@@ -185,7 +185,7 @@ class SemanticCache:
                 as_json(answer, "Answer"),
                 vector,
                 expires,
-                tuple(tags),
+                tags,
             )
             for key, (prompt, answer), vector in zip(keys, pairs, vectors, strict=True)
         ]

@@ -139,23 +139,19 @@ class Store:
         Returns:
             (id, partition) of every entry that went.
         """
-        gone: list[tuple[int, str]] = []
+        now = float(now)
         with self._db.lock, self._db.told("written"), self._db.transaction():
-            gone += self._delete("expires <= ?", (now,))
+            gone = self._delete("expires <= ?", (now,))
             newest = self._newest()
             for new in entries:
                 gone += self._delete("partition = ? AND exact = ?", (new.partition, new.exact))
                 blob = new.vector.astype("<f4").tobytes()
-                values = (new.partition, new.exact, blob, now, new.expires, now, 0, new.bytes)
+                place = (new.partition, new.exact, now, float(new.expires))
+                total = checksum(new.prompt, new.answer, blob, *place)
                 cursor = self._db.execute(
-                    "INSERT INTO entries (partition, exact, vector, created, expires, used, uses, bytes, sum, prompt, "
-                    "answer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        *values,
-                        checksum(new.prompt, new.answer, blob, *values[:2], float(now), float(new.expires)),
-                        new.prompt,
-                        new.answer,
-                    ),
+                    "INSERT INTO entries (partition, exact, created, expires, vector, used, uses, bytes, sum, prompt, "
+                    "answer) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
+                    (*place, blob, now, new.bytes, total, new.prompt, new.answer),
                 )
                 pairs = [(tag, cursor.lastrowid) for tag in dict.fromkeys(new.tags)]
                 self._db.executemany("INSERT INTO tags VALUES (?, ?)", pairs)
@@ -163,9 +159,8 @@ class Store:
         return gone
 
     def _newest(self) -> int:
-        return self._db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entries'").fetchone()[
-            0
-        ]
+        query = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'entries'"
+        return self._db.execute(query).fetchone()[0]
 
     def _evict(self, limits: tuple[int, int], order: str, newest: int) -> list[tuple[int, str]]:
         entries, size = self._db.fact("entries") - limits[0], self._db.fact("bytes") - limits[1]

@@ -201,8 +201,8 @@ def timing(
     """Whether the time of a lookup tells what is cached: in another tenant's scope and, as a control, in one's own.
 
     The value is the area under the ROC curve of "the faster, the likelier cached", .5 for blind guessing; interval by
-    bootstrap over prompts, cached and not cached apart. Asked of an encoder without memory, and of one that remembers
-    vectors whoever had them made (``Remembering``, in which ``encoders.get`` and a cache given a name wrap theirs).
+    bootstrap over prompts, cached and not cached apart. Asked of an encoder without memory, as a cache that is given a
+    name takes it, and of one that remembers vectors whoever had them made (``Remembering``, as of ``encoders.get``).
 
     Args:
         prompts: that are cached; as many are not. All are probed once, in random order.

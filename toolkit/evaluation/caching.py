@@ -26,6 +26,7 @@ RATES = (
     "recall_per_answerable",
     "wrong_per_unanswerable",
 )
+RANDOM = "random score"
 
 
 def only(data: Paraphrases, codes: np.ndarray) -> Paraphrases:
@@ -182,15 +183,9 @@ def rates_of(
     columns = [np.ones(len(hit)), hit, hit & ~correct, hit & correct, answerable, hit & ~answerable]
     totals = np.stack([_summed(drawn, column) for column in columns])
     size, hits, wrong, right, known, forbidden = totals
-    shares = {
-        "hits_per_request": (hits, size),
-        "wrong_per_hit": (wrong, hits),
-        "wrong_per_request": (wrong, size),
-        "recall_per_answerable": (right, known),
-        "wrong_per_unanswerable": (forbidden, size - known),
-    }
+    shares = ((hits, size), (wrong, hits), (wrong, size), (right, known), (forbidden, size - known))
     rows = []
-    for metric, (part, whole) in shares.items():
+    for metric, (part, whole) in zip(RATES, shares, strict=True):
         samples = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
         rows.append(measured(system, metric, samples) | {"n": int(whole[0])})
     return pd.DataFrame(rows)
@@ -236,7 +231,7 @@ def alternatives(data: Paraphrases, one: World, found: Found, seed: int = 0) -> 
     words.fit([data.texts[row] for row in one.entries])
     shuffled = np.random.default_rng(seed).random(len(found.similarity))
     by_words = find(data, words.transform(data.texts), one)
-    return {"TF-IDF": by_words, "random score": replace(found, similarity=shuffled)}
+    return {"TF-IDF": by_words, RANDOM: replace(found, similarity=shuffled)}
 
 
 def guarded(data: Paraphrases, one: World, found: Found, guard: Guard) -> Found:

@@ -13,6 +13,7 @@ from toolkit.cache.threshold import GRID, Fixed, Guaranteed, Policy
 from toolkit.datasets import paraphrases
 from toolkit.datasets.paraphrases import Paraphrases
 from toolkit.evaluation import caching, streams
+from toolkit.evaluation.caching import RANDOM
 from toolkit.evaluation.metrics import measured
 from toolkit.evaluation.promise import Design, Subject, Trial, trial
 
@@ -133,12 +134,13 @@ def _at(drawn: Trial, policy: Fixed | Guaranteed, system: str, design: Design) -
 
 
 def curves(trials: Mapping[str, Trial], bootstraps: int) -> pd.DataFrame:
-    """``caching.curve`` of every score on test traffic, with a column ``system``."""
-    grids = {name: GRID if name != "random score" else np.linspace(0, 0.98, 50).round(3) for name in trials}
-    return pd.concat(
-        [caching.curve(trials[name].unseen, grids[name][::2], bootstraps).assign(system=name) for name in trials],
-        ignore_index=True,
-    )
+    """``caching.curve`` of every score that is a similarity, on test traffic, with a column ``system``."""
+    parts = [
+        caching.curve(each.unseen, GRID[::2], bootstraps).assign(system=name)
+        for name, each in trials.items()
+        if name != RANDOM
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def languages(found: Sequence[Subject], design: Design) -> pd.DataFrame:
@@ -185,11 +187,6 @@ def aged(one: Subject, requests: int, design: Design) -> pd.DataFrame:
 def defences(policy: Guaranteed) -> dict[str, Policy]:
     """Policies that attacks are run against."""
     return {"fixed 0.9": Fixed(0.9)} | ({} if policy.threshold_ is None else {"guaranteed": policy})
-
-
-def with_notes(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """A table with the notes of its systems beside."""
-    return table.assign(**{"success is": rows.drop_duplicates("system").set_index("system")["note"]})
 
 
 def conclusion(rows: pd.DataFrame, runs: pd.DataFrame, one: Subject, delta: float) -> str:

@@ -11,6 +11,7 @@ from toolkit.cache.threshold import Policy
 from toolkit.datasets.paraphrases import Paraphrases
 from toolkit.errors import ToolkitError
 from toolkit.evaluation.caching import Members, rates_of
+from toolkit.evaluation.metrics import measured
 from toolkit.evaluation.statistics import bootstrap_counts
 
 
@@ -70,10 +71,8 @@ def stream(
     if changes_per_hour:
         for code in np.unique(drawn):
             at = np.flatnonzero(drawn == code)
-            changed = np.cumsum(
-                rng.exponential(3600 / changes_per_hour, 1 + rng.poisson(changes_per_hour * seconds[-1] / 3600))
-            )
-            versions[at] = np.searchsorted(changed, seconds[at])
+            changed = rng.uniform(0, seconds[-1], rng.poisson(changes_per_hour * seconds[-1] / 3600))
+            versions[at] = np.searchsorted(np.sort(changed), seconds[at])
     return Stream(rows, seconds, versions)
 
 
@@ -168,11 +167,15 @@ def stream_rates(
 def staleness(
     data: Paraphrases, vectors: np.ndarray, one: Stream, policy: Policy | None, ttls_s: Sequence[float]
 ) -> pd.DataFrame:
-    """One row per lifetime of entries: ``ttl_s``, ``hits_per_request``, ``stale_per_hit``, ``wrong_per_hit``."""
+    """Tidy rows ``hits_per_request`` and ``stale_per_hit`` for each lifetime of entries, with a column ``ttl_s``."""
     rows = []
     for ttl_s in ttls_s:
         happened = simulate(data, vectors, one, policy, ttl_s)
         hits = happened[happened["hit"]]
-        of_hits = (len(hits), hits["stale"].mean(), (~hits["correct"] & ~hits["stale"]).mean())
-        rows.append((ttl_s, len(hits) / len(happened), *(of_hits[1:] if len(hits) else (np.nan, np.nan))))
-    return pd.DataFrame(rows, columns=["ttl_s", "hits_per_request", "stale_per_hit", "wrong_per_hit"])
+        for metric, part, whole in (
+            ("hits_per_request", len(hits), len(happened)),
+            ("stale_per_hit", hits["stale"].sum(), len(hits)),
+        ):
+            share = np.array([part / whole if whole else np.nan])
+            rows.append(measured("lifetime", metric, share) | {"n": whole, "ttl_s": ttl_s})
+    return pd.DataFrame(rows)

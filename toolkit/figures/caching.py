@@ -99,17 +99,17 @@ def staleness(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
     """What a lifetime of entries costs in hits and saves in stale answers.
 
     Args:
-        rows: ttl_s, hits_per_request, stale_per_hit; of ``streams.staleness``.
+        rows: ttl_s, metric (``hits_per_request``, ``stale_per_hit``), value; of ``streams.staleness``.
     """
     figure, axes = canvas(title, note)
-    hours = rows["ttl_s"] / 3600
-    for column, words, colour in (
+    for metric, words, colour in (
         ("hits_per_request", "hits among requests", "#1668a8"),
         ("stale_per_hit", "stale among hits", _LIMIT),
     ):
-        axes.plot(hours, rows[column], "o-", color=colour, ms=5, mec="white", mew=0.8, label=words)
+        part = rows[rows["metric"] == metric]
+        axes.plot(part["ttl_s"] / 3600, part["value"], "o-", color=colour, ms=5, mec="white", mew=0.8, label=words)
     axes.set(xscale="log", xlabel="Lifetime of an entry in hours, log scale", ylabel="Share", ylim=(0, None))
-    _plain(axes, hours)
+    _plain(axes, rows["ttl_s"] / 3600)
     _percent(axes.yaxis)
     return with_legend(figure, axes)
 

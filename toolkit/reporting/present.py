@@ -87,6 +87,11 @@ def wide(measurements: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
     return table.rename_axis(index=None, columns=None)
 
 
+def with_notes(rows: pd.DataFrame, table: pd.DataFrame, heading: str) -> pd.DataFrame:
+    """A ``wide`` table of the rows with the notes of its systems in a last column."""
+    return table.assign(**{heading: rows.drop_duplicates("system").set_index("system")["note"]})
+
+
 def masked(texts: pd.DataFrame) -> pd.DataFrame:
     """The same table with words of ``data/masked_words.txt`` hidden but for their first letter."""
     return texts.map(lambda cell: _offensive().sub(_hidden, cell) if isinstance(cell, str) else cell)
