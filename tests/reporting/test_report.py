@@ -78,7 +78,7 @@ def test_the_tables_are_complete_and_hold_no_text(finished):
     folder, _ = finished
     read = {name: tables.read(folder / name) for name in tables.COLUMNS}
     rows = read[tables.MEASUREMENTS]
-    assert set(rows["dataset"]) == {"own table.csv"}
+    assert set(rows["dataset"]) == {"own table.csv"} and rows["n"].notna().all()
     assert {"apgr", "cpt50", "cpt80", "quality", "cost_usd_per_1k", "oracle"} <= set(rows["metric"])
     assert all(json.loads(text)["bootstraps"] == 200 for text in rows["params"])
     choices = read[tables.CHOICES]

@@ -170,6 +170,11 @@ def traffic(one: Subject, policy: Guaranteed, requests: int, design: Design) -> 
     return pd.concat(rows, ignore_index=True)
 
 
+def serving(policy: Guaranteed) -> Fixed | Guaranteed:
+    """The policy, or a plain cosine of .8 where it is off: what becomes of a threshold can only be seen on one."""
+    return Fixed(0.8) if policy.threshold_ is None else policy
+
+
 def tried(policy: Guaranteed) -> dict[str, float]:
     """Thresholds that are followed while a cache grows."""
     own = {} if policy.threshold_ is None else {f"calibrated {policy.threshold_:g}": policy.threshold_}
@@ -204,7 +209,7 @@ def conclusion(rows: pd.DataFrame, runs: pd.DataFrame, one: Subject, delta: floa
     return (
         f"{one.name}: asked for at most {delta:.0%} wrong hits, {what}.\n"
         f"A plain cosine of .9: {plain['hits_per_request']:.1%} hit, {plain['wrong_per_hit']:.1%} of these wrong.\n"
-        f"Over {len(kept)} fresh calibrations the promise was broken {broken} times."
+        f"Of {len(kept)} fresh calibrations {broken} broke the promise on their test traffic."
     )
 
 
@@ -222,7 +227,7 @@ def money(
         lookup_ms, call_ms: milliseconds of encoding and looking up, and of a call.
     """
     value = rates.pivot(index="system", columns="metric", values="value")
-    rows = []
+    size, rows = int(rates.loc[rates["metric"] == "hits_per_request", "n"].iloc[0]), []
     for system, row in value.loc[list(dict.fromkeys(rates["system"]))].iterrows():
         hits, wrong = row["hits_per_request"], np.nan_to_num(row["wrong_per_hit"])
         note = f"{call_usd:g} USD a call, {error_usd:g} USD an error"
@@ -233,7 +238,7 @@ def money(
             rows.append(measured(str(system), "break_even_wrong", np.array([bearable]), note))
     even = np.array([lookup_ms / call_ms])
     rows.append(measured("a lookup", "break_even_hits", even, f"{lookup_ms:.3g} ms against {call_ms:g} ms"))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(n=size)
 
 
 def worst(one: Subject, drawn: Trial, most: int = 8) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from toolkit.cache.threshold import GRID, Guaranteed
+from toolkit.cache.threshold import GRID, Fixed, Guaranteed
 from toolkit.datasets.paraphrases import Paraphrases
 from toolkit.evaluation import caching
 from toolkit.evaluation.caching import Found, World
@@ -163,16 +163,15 @@ def growth(
     return pd.concat(found, ignore_index=True)
 
 
-def drift(one: Subject, policy: Guaranteed, design: Design) -> pd.DataFrame:
-    """Rates of a calibrated policy when the mix of traffic changes after calibration: fewer requests are answerable."""
+def drift(one: Subject, policy: Fixed | Guaranteed, design: Design) -> pd.DataFrame:
+    """Rates of a threshold when the mix of traffic changes after it was chosen: fewer requests are answerable."""
     _, codes = caching.parts(one.data, 0.5, design.seed)
     threshold, found = np.inf if policy.threshold_ is None else policy.threshold_, []
     for answerable in (design.answerable, design.answerable / 2, design.answerable / 5):
         # Requests that should miss come from classes that are not cached, and these may be few.
         most = int((len(codes) - design.entries) / (1 - answerable))
         mix = replace(design, answerable=answerable, requests=min(design.requests, most))
-        changed = drawn(one, codes, mix)
-        words = " (as calibrated)" if answerable == design.answerable else ""
-        nearest = caching.find(one.data, one.vectors, changed)
-        found.append(caching.rates(nearest, threshold, f"{answerable:.0%} answerable{words}", design.bootstraps))
+        nearest = caching.find(one.data, one.vectors, drawn(one, codes, mix))
+        system = f"{threshold:g}, {answerable:.0%} answerable"
+        found.append(caching.rates(nearest, threshold, system, design.bootstraps))
     return pd.concat(found, ignore_index=True)

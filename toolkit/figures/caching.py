@@ -26,14 +26,15 @@ def risk_coverage(
         marked: system -> threshold that was chosen for it, drawn as a point.
     """
     figure, axes = canvas(title, note)
-    shade = colours(rows["system"])
+    shade, top = colours(rows["system"]), max(0.2, 4 * delta)
     for system, part in rows.groupby("system", sort=False):
         wide = part.pivot(index="threshold", columns="metric", values=["value", "ci_low", "ci_high"])
         line = pd.DataFrame({
             "hits": wide["value", "hits_per_request"], "wrong": wide["value", "wrong_per_hit"],
             "low": wide["ci_low", "wrong_per_hit"], "high": wide["ci_high", "wrong_per_hit"],
         }).dropna().sort_values("hits")  # fmt: skip
-        axes.plot(line["hits"], line["wrong"], color=shade[system], lw=1.8, label=system)
+        beyond = "" if (line["wrong"] < top).any() else " (above the axis)"
+        axes.plot(line["hits"], line["wrong"], color=shade[system], lw=1.8, label=system + beyond)
         axes.fill_between(line["hits"], line["low"], line["high"], color=shade[system], alpha=0.12, lw=0)
         if marked and system in marked and marked[system] in line.index:
             at = line.loc[marked[system]]
@@ -42,9 +43,7 @@ def risk_coverage(
                           textcoords="offset points", fontsize=8, color=INK)  # fmt: skip
     _limit(axes, delta)
     _percent(axes.xaxis, axes.yaxis)
-    axes.set(
-        xlabel="Hits among requests", ylabel="Wrong hits among hits", xlim=(0, None), ylim=(0, max(0.2, 4 * delta))
-    )
+    axes.set(xlabel="Hits among requests", ylabel="Wrong hits among hits", xlim=(0, None), ylim=(0, top))
     return with_legend(figure, axes)
 
 
@@ -88,7 +87,7 @@ def wrong_by_entries(rows: pd.DataFrame, delta: float, title: str, note: str = "
         part = part.sort_values("entries")
         axes.plot(part["entries"], part["value"], "o-", color=colour, ms=5, mec="white", mew=0.8, label=system)
         axes.fill_between(part["entries"], part["ci_low"], part["ci_high"], color=colour, alpha=0.12, lw=0)
-    _limit(axes, delta)
+    _limit(axes, delta, left=True)
     axes.set(xscale="log", xlabel="Entries, log scale", ylabel="Wrong hits among hits", ylim=(0, None))
     _plain(axes, rows["entries"])
     _percent(axes.yaxis)
@@ -114,15 +113,16 @@ def staleness(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
     return with_legend(figure, axes)
 
 
-def _limit(axes: Axes, delta: float) -> None:
+def _limit(axes: Axes, delta: float, left: bool = False) -> None:
     axes.axhline(delta, color=_LIMIT, lw=1.2, ls=(0, (4, 2)))
-    axes.annotate(f"promised: {delta:.0%}", (1, delta), xycoords=("axes fraction", "data"), xytext=(-2, 4),
-                  textcoords="offset points", ha="right", **(small() | {"color": _LIMIT}))  # fmt: skip
+    axes.annotate(f"promised: {delta:.0%}", (0 if left else 1, delta), xycoords=("axes fraction", "data"),
+                  xytext=(4 if left else -2, 4), textcoords="offset points", ha="left" if left else "right",
+                  **(small() | {"color": _LIMIT}))  # fmt: skip
 
 
 def _percent(*axis: object) -> None:
     for one in axis:
-        one.set_major_formatter(PercentFormatter(1, decimals=0))
+        one.set_major_formatter(PercentFormatter(1))  # with the decimals that the ticks have
 
 
 def _plain(axes: Axes, values: pd.Series) -> None:

@@ -118,7 +118,9 @@ def _section(
         _block("What a semantic cache gets wrong", _cache_text(rules), rules, [present.CACHE_METRICS], False),
     ]
     parts = [part for part in described["notebooks"] if part["dataset"] == name]
-    stems = [f"{part['folder']}/figures/{slug}" for part in reversed(parts) for slug in part["front"]]
+    # As the blocks: quality first, from the last notebook of a data set on; then what is asked once a report.
+    ordered = sorted(reversed(parts), key=lambda part: "--" not in part["folder"])
+    stems = [f"{part['folder']}/figures/{slug}" for part in ordered for slug in part["front"]]
     images = [_figure(folder, stem) for stem in stems if (folder / f"{stem}.png").is_file()]
     return {
         "name": name,
@@ -156,7 +158,7 @@ def _cache_text(rules: pd.DataFrame) -> str:
         return ""
     texts = json.loads(rules["params"].iloc[0])["texts"]
     return (
-        f"Paraphrases of {texts}; thresholds are judged on other classes of meaning than they were chosen on. "
+        f"Paraphrases: {texts}. Thresholds are judged on other classes of meaning than they were chosen on. "
         "Guaranteed ones are proven to keep their share of wrong hits, or the tier is off (none). See notebook 05."
     )
 
@@ -170,7 +172,7 @@ def _block(
         return None
     if judged:
         told = "; ".join(note for note in rows["note"].unique() if note)
-        text = f"{text} {rows['n'].max():,} prompts judged." + (f" Mind: {told}." if told else "")
+        text = f"{text} {rows['n'].max():,.0f} prompts judged." + (f" Mind: {told}." if told else "")
     return {"title": title, "text": text, "tables": [as_html(wide) for wide in wides]}
 
 

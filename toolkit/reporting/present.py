@@ -92,9 +92,13 @@ def with_notes(rows: pd.DataFrame, table: pd.DataFrame, heading: str) -> pd.Data
     return table.assign(**{heading: rows.drop_duplicates("system").set_index("system")["note"]})
 
 
-def masked(texts: pd.DataFrame) -> pd.DataFrame:
-    """The same table with words of ``data/masked_words.txt`` hidden but for their first letter."""
-    return texts.map(lambda cell: _offensive().sub(_hidden, cell) if isinstance(cell, str) else cell)
+def masked(texts: pd.DataFrame, width: int = 46) -> pd.DataFrame:
+    """The same table, words of ``data/masked_words.txt`` hidden but for their first letter, texts cut to a width."""
+    return texts.map(lambda cell: _cut(_offensive().sub(_hidden, cell), width) if isinstance(cell, str) else cell)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 @cache
