@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from toolkit.cache import database
 from toolkit.cache.scope import Scope, key_of
 from toolkit.cache.semantic import SemanticCache
 from toolkit.cache.threshold import Fixed
@@ -252,6 +253,36 @@ def test_sixteen_threads_share_a_cache(tmp_path):
             list(pool.map(one, range(16)))
         all_is_there(cache, 16, 25)
     recount(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("how", ["key", "tag", "age"])
+def test_what_was_deleted_is_nowhere_on_the_disk(tmp_path, how):
+    """Neither in free pages nor in the log, from which an answer could be read long after its owner had it deleted."""
+    with opened(tmp_path / "cache") as cache:
+        cache.put("prompt 1", "a secret answer", ANN, tags=["hers"])
+        cache.put("prompt 2", "a lasting answer", ANN)
+        if how == "key":
+            cache.delete("prompt 1", ANN)
+        elif how == "tag":
+            cache.delete_tag("hers")
+        else:
+            cache.delete_older(0)
+        left = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        assert b"a secret answer" not in left and (b"a lasting answer" in left) == (how != "age")
+
+
+def test_what_cannot_wait_for_another_writer_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "_WAIT_S", 0.01)
+    with (
+        opened(tmp_path / "cache") as cache,
+        closing(sqlite3.connect(tmp_path / "cache", isolation_level=None)) as other,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(ToolkitError, match="Another process is writing"):
+            cache.put("prompt 1", 1, ANN)
+        other.execute("ROLLBACK")
+        cache.put("prompt 1", 1, ANN)
+        assert cache.get("prompt 1", ANN).hit
 
 
 def test_a_hit_waits_for_no_writer(tmp_path):

@@ -149,13 +149,13 @@ class Machine(RuleBasedStateMachine):
     def _use(self, one, kept):
         one.pending[kept.number] = self.now, one.pending.get(kept.number, (0, 0))[1] + 1
 
-    def _size(self, key, answer):
+    def _size(self, key, answer, named):
         prompt, vector = as_json(as_messages(self._prompt(key)), ""), np.zeros(26, np.float32)
-        return New("", "", prompt, as_json(answer, ""), vector, 0).bytes
+        return New("", "", prompt, as_json(answer, ""), vector, 0, tuple(set(named))).bytes
 
     def _put(self, one, several, named, ttl):
         """``several`` are keys with answers; whether they may be stored."""
-        if max((self._size(*pair) for pair in several), default=0) > self.limits[1]:
+        if max((self._size(*pair, named) for pair in several), default=0) > self.limits[1]:
             return False
         self._flush(one)
         self.kept = {key: kept for key, kept in self.kept.items() if kept.expires > self.now}
@@ -164,7 +164,7 @@ class Machine(RuleBasedStateMachine):
             self.kept.pop(key, None)
             self.count += 1
             times = self.now, self.now + (lives or math.inf), self.now
-            self.kept[key] = Kept(self.count, answer, self._size(key, answer), *times, frozenset(named))
+            self.kept[key] = Kept(self.count, answer, self._size(key, answer, named), *times, frozenset(named))
         going = sorted(self.kept, key=lambda key: (self.kept[key].number > before, self.order(self.kept[key])))
         for key in going:
             if len(self.kept) <= self.limits[0] and sum(kept.size for kept in self.kept.values()) <= self.limits[1]:
@@ -367,6 +367,15 @@ def test_mistakes_are_told_and_nothing_is_stored(tmp_path):
             lambda: cache.put([{"role": "user", "content": "ab", "name": {1, 2}}], 1, ANN),
             lambda: cache.put("ab", 1, ANN, tags="bare"),
             lambda: cache.put("ab", 1, ANN, tags=[1]),
+            lambda: cache.put("ab", 1, ANN, tags=None),
+            lambda: cache.put("ab", 1, ANN, tags=["x" * 1000]),
+            lambda: cache.put_many([("cd", 1), None], ANN),
+            lambda: cache.put_many([("cd", 1, 2)], ANN),
+            lambda: cache.put_many(None, ANN),
+            lambda: cache.delete_tag(3),
+            lambda: cache.delete_older(math.nan),
+            lambda: cache.delete_older(-1),
+            lambda: cache.delete_older("1"),
             lambda: cache.put("ab", 1, ANN, vector=unit[0]),
             lambda: cache.put("ab", 1, ANN, vector=unit[:, :3]),
             lambda: cache.put_many([("ab", 1), ("cd", 2)], ANN, vectors=unit),
@@ -437,7 +446,8 @@ def test_what_can_be_read_but_once_is_read_whole_or_refused(tmp_path):
 
 
 def test_a_cache_that_cannot_be_is_refused(tmp_path):
-    for options in ({"evict": "fifo"}, {"max_entries": 0}, {"max_bytes": -1}, {"ttl_s": 0}, {"ttl_s": math.nan}):
+    for options in ({"evict": "fifo"}, {"max_entries": 0}, {"max_entries": math.nan}, {"max_entries": "a"},
+                    {"max_bytes": -1}, {"ttl_s": 0}, {"ttl_s": math.nan}):  # fmt: skip
         with pytest.raises(ToolkitError, match=r"^SemanticCache: "):
             SemanticCache(tmp_path / "cache", Letters(), **options)
     with pytest.raises(ToolkitError, match="No encoder"):
@@ -567,6 +577,6 @@ def test_what_is_replayed_is_the_answer(answer, size):
 
 
 def test_what_cannot_be_replayed_is_refused():
-    for answer, size in (("a b", 0), ("a b", -3), ({"a": 1}, 5), (None, 5)):
+    for answer, size in (("a b", 0), ("a b", -3), ({"a": 1}, 5), (None, 5), ("a b", 1.5)):
         with pytest.raises(ToolkitError, match="replay"):
-            list(replay(answer, size))
+            replay(answer, size)

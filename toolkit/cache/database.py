@@ -117,15 +117,27 @@ class Database:
                 time.sleep(0.01)
 
     @contextlib.contextmanager
+    def _hurried(self) -> Iterator[None]:
+        """Within, nothing waits for other processes."""
+        self._db.execute("PRAGMA busy_timeout = 0")
+        try:
+            yield
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {1000 * _WAIT_S}")
+
+    def empty_log(self) -> None:
+        """Write the log into the file and cut it, so that what was deleted is in neither.
+
+        Where another process reads, or the disk is full, it is left: the next one that can does it, the last at closing.
+        """
+        with contextlib.suppress(sqlite3.OperationalError), self._hurried():
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    @contextlib.contextmanager
     def transaction(self, patient: bool = True) -> Iterator[None]:
         """All of what is executed within, or nothing; ``patient`` waits for other writers."""
-        if not patient:
-            self._db.execute("PRAGMA busy_timeout = 0")
-        try:
+        with contextlib.nullcontext() if patient else self._hurried():
             self._db.execute("BEGIN IMMEDIATE")
-        finally:
-            if not patient:
-                self._db.execute(f"PRAGMA busy_timeout = {1000 * _WAIT_S}")
         try:
             yield
             self._db.execute("COMMIT")
@@ -140,9 +152,14 @@ class Database:
         try:
             yield
         except (sqlite3.Error, OSError, UnicodeError) as err:  # halves of surrogate pairs, in tags
+            busy = getattr(err, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            advice = (
+                "Another process is writing: try again, with smaller batches if it happens often."
+                if busy
+                else "Free the disk, or move the file away if it is damaged: it is never overwritten."
+            )
             raise ToolkitError(
-                f"{self.path}: the cache could not be {done} ({err}); nothing of this call was stored. Free the disk, "
-                f"or move the file away if it is damaged: it is never overwritten."
+                f"{self.path}: the cache could not be {done} ({err}); nothing of this call was stored. {advice}"
             ) from err
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 # Of the graph (Malkov and Yashunin 2016, arXiv 1603.09320): links of a node, candidates kept while it is built and
 # while it is searched. On 100,000 questions of QQP the nearest one is found for more than 99 of 100 queries.
-_LINKS, _BUILDING, _SEARCHING = 32, 128, 96
+_LINKS, _BUILDING, _SEARCHING = 32, 160, 64
 
 
 class Scan:

@@ -16,8 +16,12 @@ def replay(answer: str, size: int = 24) -> Iterator[str]:
     Raises:
         ToolkitError: a size below 1, or an answer that is no text.
     """
-    if size < 1 or not isinstance(answer, str):
-        raise ToolkitError(f"replay: a text and a size from 1 were expected; got {type(answer).__name__}, {size}.")
+    if not isinstance(size, int) or size < 1 or not isinstance(answer, str):
+        raise ToolkitError(f"replay: a text and a size from 1 were expected; got {type(answer).__name__}, {size!r}.")
+    return _pieces(answer, size)
+
+
+def _pieces(answer: str, size: int) -> Iterator[str]:
     start = 0
     while start < len(answer):
         space = answer.rfind(" ", start, start + size)

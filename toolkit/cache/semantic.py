@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from toolkit import encoders
+from toolkit.cache import checks
 from toolkit.cache.guard import Guard
-from toolkit.cache.index import unit
 from toolkit.cache.lookup import Lookup
 from toolkit.cache.mirror import Mirror
 from toolkit.cache.scope import Key, Scope, as_json, key_of
@@ -22,7 +22,6 @@ from toolkit.cache.threshold import Guaranteed, Policy, Verdict
 from toolkit.errors import ToolkitError
 from toolkit.prompt import Prompt, as_messages
 
-_UNLIMITED = 2**62
 _UNREAD = 0.2  # share of a text from which on its vector is not believed
 _FLUSH = 256  # hits between two writes of when entries were used
 
@@ -62,24 +61,24 @@ class SemanticCache:
         approximate: bool = False,
         clock: Callable[[], float] = time.time,
     ):
-        limits = tuple(_UNLIMITED if limit is None else limit for limit in (max_entries, max_bytes))
-        if evict not in ORDERS or min(limits) < 1:
-            raise ToolkitError(
-                f"SemanticCache: evict of {', '.join(ORDERS)} and limits from 1 were expected; got {evict!r}, "
-                f"{max_entries}, {max_bytes}."
-            )
+        if evict not in ORDERS:
+            raise ToolkitError(f"SemanticCache: evict of {', '.join(ORDERS)} was expected; got {evict!r}.")
         # Without a memory: how fast a text is encoded would tell whether any tenant ever asked it.
         self.encoder = encoders.fresh(encoder) if isinstance(encoder, str) else encoder
         self.policy = policy if policy is not None else Guaranteed()
         self.guard = guard
-        self.ttl_s = None if ttl_s is None else _checked_life(ttl_s)
-        self.limits = limits
+        self.ttl_s = None if ttl_s is None else checks.life(ttl_s)
+        self.limits = checks.limit(max_entries, "max_entries"), checks.limit(max_bytes, "max_bytes")
         self.evict = evict
         self.clock = clock
         self._lock = threading.RLock()
         self._used: dict[int, tuple[float, int]] = {}
         self.store = Store(Path(path), self.encoder.identity, self.encoder.dimension)
-        self._mirror = Mirror(self.store, approximate)
+        try:
+            self._mirror = Mirror(self.store, approximate)
+        except BaseException:
+            self.store.close()
+            raise
 
     # -- looking up -----------------------------------------------------------------------------------------------
 
@@ -106,7 +105,8 @@ class SemanticCache:
 
     def get_similar(self, key: Key, vector: np.ndarray | None = None, dry_run: bool = False) -> Lookup:
         """The second tier alone."""
-        vector = self._checked(self.encoder.encode([key.text]) if vector is None else vector, 1)
+        vector = self.encoder.encode([key.text]) if vector is None else vector
+        vector = checks.vectors(vector, 1, self.encoder.dimension)
         if (unread := encoders.unread(self.encoder, key.text)) > _UNREAD:
             reason = f"the encoder cannot read {unread:.0%} of the prompt, so its similarities mean nothing"
             return Lookup(False, None, "unreadable", reason, key, vector=vector)
@@ -169,13 +169,11 @@ class SemanticCache:
         vectors: np.ndarray | None = None,
     ) -> None:  # fmt: skip
         """As ``put`` for (prompt, answer) pairs of one scope: all of them or, where anything fails, none."""
-        pairs, bare, tags = list(pairs), isinstance(tags, str), tuple(tags)
+        pairs, tags = checks.pairs(pairs), checks.tags(tags)
         keys = [key_of(prompt, scope, self.encoder.identity) for prompt, _ in pairs]
         vectors = self.encoder.encode([key.text for key in keys]) if vectors is None else vectors
-        vectors = self._checked(vectors, len(keys))
-        if bare or not all(isinstance(tag, str) for tag in tags):
-            raise ToolkitError(f"SemanticCache: a list of tags was expected; got {tags!r}.")
-        now, lives = self.clock(), self.ttl_s if ttl_s is None else _checked_life(ttl_s)
+        vectors = checks.vectors(vectors, len(keys), self.encoder.dimension)
+        now, lives = self.clock(), self.ttl_s if ttl_s is None else checks.life(ttl_s)
         expires = float("inf") if lives is None else now + lives
         entries = [
             New(
@@ -198,17 +196,6 @@ class SemanticCache:
             self._mirror.forget(self.store.put(entries, now, self.limits, self.evict))
             self._mirror.read_new()
 
-    def _checked(self, vectors: Any, count: int) -> np.ndarray:
-        """A row that the index would refuse must not reach the file, and a long one would be similar to everything."""
-        wanted = (count, self.encoder.dimension)
-        try:
-            vectors = np.asarray(vectors, dtype=np.float32)
-        except (TypeError, ValueError):
-            vectors = np.empty(0)
-        if vectors.shape != wanted or not unit(vectors).all():
-            raise ToolkitError(f"SemanticCache: vectors {wanted} of length 1 were expected; got {vectors.shape}.")
-        return vectors
-
     def delete(self, prompt: Prompt, scope: Scope) -> int:
         """Delete the entry of a prompt; how many there were, 0 or 1."""
         key = key_of(prompt, scope, self.encoder.identity)
@@ -216,11 +203,11 @@ class SemanticCache:
 
     def delete_tag(self, tag: str) -> int:
         """Delete all entries with a tag, of every scope; how many there were."""
-        return self._deleted("id IN (SELECT entry FROM tags WHERE tag = ?)", (tag,))
+        return self._deleted("id IN (SELECT entry FROM tags WHERE tag = ?)", checks.tags([tag]))
 
     def delete_older(self, age_s: float) -> int:
         """Delete all entries stored more than so many seconds ago, of every scope; how many there were."""
-        return self._deleted("created < ?", (self.clock() - age_s,))
+        return self._deleted("created < ?", (self.clock() - checks.age(age_s),))
 
     def _deleted(self, where: str, values: tuple) -> int:
         with self._lock:
@@ -269,10 +256,5 @@ class SemanticCache:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, err: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-
-def _checked_life(ttl_s: float) -> float:
-    if not isinstance(ttl_s, int | float) or not ttl_s > 0:
-        raise ToolkitError(f"SemanticCache: a ttl_s above 0 was expected; got {ttl_s!r}.")
-    return float(ttl_s)
+        with contextlib.suppress(*([] if err is None else [ToolkitError])):  # what failed first is what is told
+            self.close()

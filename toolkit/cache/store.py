@@ -41,12 +41,13 @@ class New:
     answer: str
     vector: np.ndarray
     expires: float
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()  # each once
 
     @property
     def bytes(self) -> int:
         """What it counts for against a limit."""
-        return self.vector.nbytes + len(self.prompt.encode("utf-8", "surrogatepass")) + len(self.answer) + _OVERHEAD
+        texts = (self.prompt, self.answer, *self.tags, *self.tags)  # a tag is in its table and in the index of it
+        return self.vector.nbytes + sum(len(text.encode("utf-8", "surrogatepass")) for text in texts) + _OVERHEAD
 
 
 class Store:
@@ -153,7 +154,7 @@ class Store:
                     "answer) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)",
                     (*place, blob, now, new.bytes, total, new.prompt, new.answer),
                 )
-                pairs = [(tag, cursor.lastrowid) for tag in dict.fromkeys(new.tags)]
+                pairs = [(tag, cursor.lastrowid) for tag in new.tags]
                 self._db.executemany("INSERT INTO tags VALUES (?, ?)", pairs)
             gone += self._evict(limits, ORDERS[order], newest)
         return gone
@@ -177,9 +178,13 @@ class Store:
         return [gone for number in chosen for gone in self._delete("id = ?", number)]
 
     def delete(self, where: str, values: tuple) -> list[tuple[int, str]]:
-        """Delete what matches; (id, partition) of each."""
-        with self._db.lock, self._db.told("written"), self._db.transaction():
-            return self._delete(where, values)
+        """Delete what matches, from the write-ahead log too; (id, partition) of each."""
+        with self._db.lock, self._db.told("written"):
+            with self._db.transaction():
+                gone = self._delete(where, values)
+            if gone:
+                self._db.empty_log()
+        return gone
 
     def _delete(self, where: str, values: tuple) -> list[tuple[int, str]]:
         return self._db.execute(f"DELETE FROM entries WHERE {where} RETURNING id, partition", values).fetchall()
