@@ -1,6 +1,8 @@
 """The gateway decides as its parts do, one prompt at a time or many at once."""
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -71,6 +73,23 @@ def test_what_is_cached_is_answered_and_what_is_answered_is_cached(parts, tmp_pa
             )
         with pytest.raises(ToolkitError, match=r"Gateway\.remember: a cache was expected"):
             Gateway(router).remember("x", "y", SCOPE, routed)
+
+
+def test_a_cache_that_cannot_be_read_is_a_miss_that_says_so(parts, tmp_path):
+    path = tmp_path / "cache.sqlite"
+    with SemanticCache(path, policy=Fixed(0.9)) as cache:
+        gateway = Gateway(parts[0], cache)
+        cache.put("How do I sort a list in Python?", "sort it", SCOPE)
+        with closing(sqlite3.connect(path, isolation_level=None)) as file:
+            file.execute("UPDATE entries SET answer = '\"burn it\"'")
+        for prompt in ("How do I sort a list in Python?", "How do I sort a list in python"):
+            routed = gateway.route(prompt, SCOPE)
+            assert routed.decision and routed.found.rule == "failed" and "damaged" in routed.found.reason
+        gateway.remember("How do I sort a list in python", "sort it", SCOPE, routed)
+        gateway.remember("How do I sort a list in Python?", "sort it", SCOPE, gateway.route(
+            "How do I sort a list in Python?", SCOPE))  # fmt: skip
+        assert gateway.route("How do I sort a list in Python?", SCOPE).found.answer == "sort it"  # healed
+    assert gateway.route("How do I sort a list in Python?", SCOPE).found.rule == "failed"  # closed
 
 
 def _turns(*asked):

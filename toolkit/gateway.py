@@ -93,6 +93,8 @@ class Gateway:
             scope: whose answers may be given; needed where there is a cache. Its model is the name that clients ask
                 for, since which model answers is decided here.
 
+        A cache that cannot be read counts as a miss, and ``found`` says so (rule ``failed``).
+
         Raises:
             ToolkitError: a cache without a scope, or no prompt.
         """
@@ -131,7 +133,10 @@ class Gateway:
         if self.cache is None:
             return text, None, None
         key = key_of(prompt, scope, self.encoder.identity)
-        return text, key, self.cache.get_exact(key)
+        try:
+            return text, key, self.cache.get_exact(key)
+        except ToolkitError:  # the second tier will say so: a cache that cannot be read must not stop the traffic
+            return text, key, None
 
     def _decide(self, text: str, key: Key | None, vector: np.ndarray) -> Routed:
         with one_blas_thread:
@@ -145,7 +150,11 @@ class Gateway:
         """The cache reads the last turn of a conversation where the router reads them all."""
         if key is None:
             return None
-        return self.cache.get_similar(key, vector if key.text == text else self.encoder.encode([key.text]))
+        vector = vector if key.text == text else self.encoder.encode([key.text])
+        try:
+            return self.cache.get_similar(key, vector)
+        except ToolkitError as err:
+            return Lookup(False, None, "failed", str(err), key, vector=vector)
 
     def _choose(self, text: str, predicted: np.ndarray, found: Lookup | None) -> Routed:
         scores = predicted if self.bandit is None else self.bandit.draw(predicted)

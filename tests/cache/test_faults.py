@@ -285,6 +285,66 @@ def test_what_cannot_wait_for_another_writer_says_so(tmp_path, monkeypatch):
         assert cache.get("prompt 1", ANN).hit
 
 
+def test_a_lookup_waits_for_no_put_that_waits(tmp_path):
+    """Nor for one of its own process: it would hold up every request for as long as another process writes."""
+    with (
+        opened(tmp_path / "cache") as cache,
+        closing(sqlite3.connect(tmp_path / "cache", isolation_level=None)) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        cache.put("prompt 1", 1, ANN)
+        other.execute("BEGIN IMMEDIATE")
+        putting = pool.submit(cache.put, "prompt 2", 2, ANN)
+        for _ in range(600):  # more than are noted before they are written
+            assert cache.get("prompt 1", ANN).answer == 1
+            assert cache.get("prompt 3", ANN).rule == "dissimilar"
+        assert not putting.done()
+        other.execute("ROLLBACK")
+        putting.result()
+        assert cache.get("prompt 2", ANN).answer == 2
+
+
+def forked(path: str) -> None:
+    """Uses a cache that was opened before the fork in both processes, and prints what the child was told."""
+    cache = opened(Path(path))
+    cache.put("prompt 1", 1, ANN)
+    if not (child := os.fork()):
+        for call in (lambda: cache.put("prompt 2", 2, ANN), lambda: cache.get("prompt 1", ANN), lambda: len(cache)):
+            try:
+                call()
+            except ToolkitError as err:
+                print(err, flush=True)
+        cache.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    cache.put("prompt 3", 3, ANN)
+    cache.close()
+
+
+def test_a_forked_process_opens_the_file_anew(tmp_path):
+    told = run("forked", tmp_path / "cache")
+    assert len(told) == 3 and all("before this process was forked" in line for line in told)
+    with opened(tmp_path / "cache") as cache:
+        assert [cache.get(f"prompt {number}", ANN).hit for number in (1, 2, 3)] == [True, False, True]
+
+
+@pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
+def test_nothing_is_put_into_a_file_that_nobody_will_find(tmp_path, how):
+    path = tmp_path / "cache"
+    with opened(path) as cache:
+        cache.put("prompt 1", 1, ANN)
+        for part in tmp_path.glob("cache*"):
+            if how == "removed":
+                part.unlink()
+            else:
+                part.rename(tmp_path / f"old-{part.name}")
+        if how == "replaced":
+            opened(path).close()
+        for call in (lambda: cache.put("prompt 2", 2, ANN), lambda: cache.delete("prompt 1", ANN)):
+            with pytest.raises(ToolkitError, match=f"^{path}: .* moved or removed"):
+                call()
+
+
 def test_a_hit_waits_for_no_writer(tmp_path):
     """When entries were used is written now and then, but not at any price: others may be long at writing."""
     prompts = [f"prompt {number}" for number in range(600)]
@@ -552,6 +612,19 @@ def test_a_vector_of_another_length_is_told_with_the_file(whole):
     with pytest.raises(ToolkitError, match=rf"^{whole}: .*damaged"):
         opened(whole)
     assert sha256(whole) == before
+
+
+def test_a_damaged_newcomer_is_told_every_time_and_hides_nobody(whole):
+    with opened(whole) as cache, opened(whole) as other:
+        for prompt, scope in (("new 1", ANN), ("new 2", BOB), ("new 3", BOB), ("new 4", ANN)):
+            other.put(prompt, answer_of(prompt), scope)
+        with closing(sqlite3.connect(whole, isolation_level=None)) as file:
+            file.execute("UPDATE entries SET vector = zeroblob(3) WHERE prompt LIKE '%new 2%'")
+        for scope in (ANN, BOB, ANN):
+            with pytest.raises(ToolkitError, match=rf"^{whole}: .*damaged"):
+                cache.get("new 3 in other words", scope)
+        assert cache.delete("new 2", BOB) == 1
+        assert cache.get("new 3 in other words", BOB, Hashed().encode(["new 3"])).answer == answer_of("new 3")
 
 
 def _asked_of_torn(path: Path, vectors: dict[str, np.ndarray]) -> str:

@@ -16,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from toolkit.cache.guard import Guard
 from toolkit.cache.index import Index
 from toolkit.cache.lookup import RULES
 from toolkit.cache.online import Verified
@@ -23,7 +24,8 @@ from toolkit.cache.replay import replay
 from toolkit.cache.scope import Scope, as_json
 from toolkit.cache.semantic import SemanticCache
 from toolkit.cache.store import New
-from toolkit.cache.threshold import Fixed
+from toolkit.cache.threshold import Fixed, Guaranteed
+from toolkit.encoders import Unread
 from toolkit.errors import ToolkitError
 from toolkit.prompt import as_messages
 
@@ -50,8 +52,9 @@ class Letters:
         self.identity, self.dimension = identity, dimension
 
     def unread(self, text):
-        """The share of Chinese."""
-        return sum(sign == "字" for sign in text) / max(len(text), 1)
+        """Chinese."""
+        chinese = "".join(sign for sign in text if sign == "字")
+        return Unread(len(chinese) / max(len(text), 1), (chinese,) if chinese else ())
 
     def encode(self, texts):
         counts = [[text.lower().count(chr(97 + at)) for at in range(self.dimension)] for text in texts]
@@ -230,7 +233,7 @@ class Machine(RuleBasedStateMachine):
         if alive:
             kept = alive[(*key[:2], found.matched)]
             assert found.answer == (kept.answer if found.hit else None)
-            assert (found.entry, found.age_s) == (kept.number, self.now - kept.created)
+            assert found.entry.endswith(f"-{kept.created!r}") and found.age_s == self.now - kept.created
             if found.hit and not dry:
                 self._use(one, kept)
 
@@ -336,14 +339,19 @@ def test_every_lookup_has_a_rule_and_a_reason(tmp_path):
     ask("ab")
     ask("ab!", Fixed(THRESHOLD))
     ask("ab!", Fixed(THRESHOLD), Shouts())
+    ask("ab!", None, Shouts())
+    assert (seen["off"].objection, seen["guard"].objection) == ("one of them shouts", "one of them shouts")
+    assert not seen["similar"].objection
     ask("abc", Fixed(THRESHOLD))
     ask("ab!", Verified())
     ask("字字字字 ab")
-    assert set(seen) == set(RULES)
+    assert set(seen) == set(RULES) - {"failed"}
     assert {name for name, found in seen.items() if found.hit} == {"exact", "similar"}
     for name, found in seen.items():
         assert found.answer == ("answer" if found.hit else None)
-        assert (found.entry, found.matched) == ((None, "") if name in ("empty", "unreadable") else (1, "ab"))
+        assert (found.entry is None) == (name in ("empty", "unreadable")) and found.matched == (
+            "ab" if found.entry else ""
+        )
         assert math.isnan(found.age_s) if found.entry is None else found.age_s == 7
         assert (found.vector is None) == (name == "exact")
         compared = name in ("similar", "dissimilar", "guard")
@@ -445,7 +453,28 @@ def test_what_can_be_read_but_once_is_read_whole_or_refused(tmp_path):
         assert cache.get([turns[0], {"role": "user", "content": "ef!"}], ANN).rule in ("similar", "empty")
 
 
+def test_a_scope_cannot_be_parted_from_its_fingerprint():
+    given = {"temperature": 0}
+    scope = Scope("ann", "small", "", given)
+    given["temperature"] = 2
+    with pytest.raises(TypeError):
+        scope.parameters["temperature"] = 2
+    assert scope.parameters == {"temperature": 0} and scope == Scope("ann", "small", "", scope.parameters)
+
+
 def test_a_cache_that_cannot_be_is_refused(tmp_path):
+    for options in (
+        {"policy": 0.9},
+        {"policy": "guaranteed"},
+        {"policy": Guaranteed},
+        {"guard": True},
+        {"guard": Guard},
+    ):
+        with pytest.raises(ToolkitError, match=r"^SemanticCache: a (policy|guard) such as"):
+            SemanticCache(tmp_path / "cache", Letters(), **options)
+    for path in (None, 3, "", ":memory:", tmp_path, tmp_path / "none" / "cache", "a\0b"):
+        with pytest.raises(ToolkitError, match=r"a file in a folder that exists|path of a (cache's )?file|null"):
+            SemanticCache(path, Letters())
     for options in ({"evict": "fifo"}, {"max_entries": 0}, {"max_entries": math.nan}, {"max_entries": "a"},
                     {"max_bytes": -1}, {"ttl_s": 0}, {"ttl_s": math.nan}):  # fmt: skip
         with pytest.raises(ToolkitError, match=r"^SemanticCache: "):

@@ -1,14 +1,20 @@
 """What a threshold promises, it keeps: known answers, and counted failures over many calibrations."""
 
+import itertools
 import json
+import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
+from toolkit.cache.lookup import Lookup
 from toolkit.cache.online import Verified
+from toolkit.cache.scope import Key
 from toolkit.cache.threshold import GRID, STARTS, Fixed, Guaranteed, accept, counts
 from toolkit.errors import ToolkitError
 
@@ -71,14 +77,29 @@ def test_counts_are_those_of_a_plain_count(found):
 
 def test_mistakes_are_told():
     assert set(STARTS) <= set(GRID)
-    for make in (lambda: Fixed(1.1), lambda: Fixed(float("nan")), lambda: Guaranteed(0.0), lambda: Guaranteed(0.1, 1.0),
+    for make in (lambda: Fixed(1.1), lambda: Fixed(float("nan")), lambda: Fixed("0.9"), lambda: Guaranteed(None),
+                 lambda: Verified(0.1, float("nan")), lambda: Guaranteed(0.0), lambda: Guaranteed(0.1, 1.0),
                  lambda: Verified(2.0), lambda: Verified(0.1, 0)):  # fmt: skip
         with pytest.raises(ToolkitError, match="expected; got"):
             make()
     for similarity, correct in (([], []), ([0.5], [True, False]), ([float("nan")], [True]), ([[0.5]], [[True]])):
-        with pytest.raises(ToolkitError, match="one value per request"):
+        with pytest.raises(ToolkitError, match="expected"):
             Guaranteed().fit(similarity, correct)
-    for state in ({}, {"delta": 0.1, "confidence": 0.9, "threshold_": "x"}, {"delta": None}):
+    for labels in (np.full(200, np.nan), ["no"] * 200, [-1] * 200, [0.2] * 200, [None] * 200):
+        with pytest.raises(ToolkitError, match="labels True and False"):
+            Guaranteed().fit([0.9] * 200, labels)
+    for similarity in ([93.0], [float("inf")], ["a"], [None]):
+        with pytest.raises(ToolkitError, match="Calibration: "):
+            Guaranteed().fit(similarity, [True])
+    with pytest.raises(ToolkitError, match="True or False"):
+        Verified().observe(0.9, "entry", "no")
+    for state in (None, {"entry": 3}, {"entry": [[0.9, "no"]]}, {"entry": [[2.0, True]]}):
+        with pytest.raises(ToolkitError, match="Verified: "):
+            Verified().restore(state)
+    whole = Guaranteed().fit([0.9] * 200, [True] * 200).state()
+    Guaranteed.from_state(whole)
+    for state in ({}, {**whole, "threshold_": "x"}, {**whole, "delta": None}, {**whole, "threshold_": -1.0},
+                  {**whole, "wrong_": 201}, {**whole, "hits_": 201}, {**whole, "requests_": float("inf")}):  # fmt: skip
         with pytest.raises(ToolkitError, match="state of a calibrated policy"):
             Guaranteed.from_state(state)
 
@@ -86,11 +107,13 @@ def test_mistakes_are_told():
 def test_the_online_policy_learns_whom_to_serve_and_keeps_its_bound():
     """Two entries whose truth is known: one is right for similar prompts, one never is."""
     rng, policy, delta = np.random.default_rng(3), Verified(0.05, seed=1), 0.05
-    requests, wrong, served = 6000, 0, {0: 0, 1: 0}
+    requests, wrong, served = 6000, 0, {"good": 0, "bad": 0}
     for step in range(requests):
-        entry, similarity = step % 2, rng.uniform(0.7, 1.0)
-        correct = bool(entry == 0 and rng.random() < 1 / (1 + np.exp(-80 * (similarity - 0.85))))
+        entry, similarity = ("good", "bad")[step % 2], rng.uniform(0.7, 1.0)
+        correct = bool(entry == "good" and rng.random() < 1 / (1 + np.exp(-80 * (similarity - 0.85))))
+        dry = policy.decide(similarity, entry, dry_run=True)
         verdict = policy.decide(similarity, entry)
+        assert dry == verdict  # it took nobody's draw
         assert step >= 8 or not verdict.serve  # nobody is served before four labels
         if verdict.serve:
             served[entry] += 1
@@ -98,8 +121,51 @@ def test_the_online_policy_learns_whom_to_serve_and_keeps_its_bound():
         else:
             assert verdict.rule == "explore"
             policy.observe(similarity, entry, correct)
-    assert wrong / requests <= delta and served[0] > 0.3 * requests / 2 > 3 * served[1]
+    assert wrong / requests <= delta and served["good"] > 0.3 * requests / 2 > 3 * served["bad"]
     again = Verified(0.05, seed=1).restore(json.loads(json.dumps(policy.state())))
-    taus = [[one._tau(similarity, 0) for similarity in (0.8, 0.9, 0.99)] for one in (policy, again)]
+    taus = [[one._tau(similarity, "good") for similarity in (0.8, 0.9, 0.99)] for one in (policy, again)]
     np.testing.assert_allclose(*taus)
     assert taus[0] == sorted(taus[0], reverse=True)
+
+
+found_or_not = st.tuples(st.floats(0.4, 1.0), st.booleans(), st.sampled_from(["off", "off", "guard", "empty", "exact"]))
+
+
+@given(st.lists(found_or_not, min_size=1, max_size=60))
+@settings(deadline=None)
+def test_lookups_calibrate_as_they_would_have_been_served(found):
+    """An exact hit is nobody's risk here; what was objected to, or not found, is a request that is never served."""
+    lookups, key = [], Key("", "", "")
+    for similarity, _, rule in found:
+        entry, said = (None if rule == "empty" else "entry"), ("no" if rule == "guard" else "")
+        similarity = {"exact": 1.0, "empty": math.nan}.get(rule, similarity)
+        lookups.append(Lookup(False, None, rule, "", key, entry=entry, similarity=similarity, objection=said))
+    left = [
+        (-math.inf if rule in ("guard", "empty") else similarity, right and rule == "off")
+        for similarity, right, rule in found
+        if rule != "exact"
+    ]
+    labels = [None if rule in ("exact", "empty") else right for _, right, rule in found]
+    if not left:
+        with pytest.raises(ToolkitError, match="Calibration"):
+            Guaranteed(0.3, 0.5).fit_lookups(lookups, labels)
+        return
+    plain = Guaranteed(0.3, 0.5).fit(*map(list, zip(*left, strict=True)))
+    assert Guaranteed(0.3, 0.5).fit_lookups(lookups, labels).state() == plain.state()
+
+
+def test_labels_can_be_saved_while_they_come():
+    policy, stop = Verified(), threading.Event()
+
+    def observe():
+        for number in itertools.count():
+            if stop.is_set():
+                return
+            policy.observe(0.9, f"entry {number}", True)
+
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(observe)
+        states = [policy.state() for _ in range(200)]
+        stop.set()
+        busy.result()
+    assert states[0].keys() <= states[-1].keys() <= policy.state().keys()

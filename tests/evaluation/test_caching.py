@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.cache.threshold import GRID, Fixed
+from toolkit.datasets import paraphrases
 from toolkit.datasets.paraphrases import Paraphrases
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import caching, caching_study, promise, streams
@@ -153,3 +154,27 @@ def test_a_growing_cache_goes_wrong_more_often_and_a_promise_needs_its_traffic()
     rows = promise.promises(runs, "made", 0.2).set_index(["system", "metric"])
     assert rows.loc[("made: guaranteed", "found"), "n"] == 4
     assert isinstance(drawn.test, World)
+
+
+@pytest.mark.parametrize("profile", caching_study.PLANS)
+def test_every_profile_has_classes_enough_and_judges_on_those_that_calibration_never_saw(profile):
+    """On the set that everybody has; the others are larger, or cut down to its plan."""
+    plan = caching_study.PLANS[profile]
+    own = paraphrases.load("synthetic", classes=plan.synthetic)
+    for language in ("en", "zh"):
+        data = caching.only(own, np.unique(own.classes[np.asarray(own.languages) == language]))
+        one = promise.Subject(language, data, np.ones((len(data.texts), 1), np.float32), "none")
+        design = plan.design(0.05, 0.9, 10, seed=3).fitting(data)
+        seen = promise.trial(one, design).calibration
+        known = set(data.classes[seen.requests]) | set(data.classes[seen.entries])
+        asked = caching_study.sent(one, plan.stream, design, hours=7.0)
+        assert not known & set(data.classes[asked.rows])
+        assert len(asked.rows) >= 0.3 * plan.stream and asked.seconds[-1] == pytest.approx(7 * 3600, rel=0.2)
+        promise.growth(one, plan.growth, {"fixed": 0.9}, design, steps=2)
+
+
+def test_a_random_score_knows_nothing_of_the_world_before():
+    data, vectors = made([3] * 60)
+    one = promise.Subject("made", data, vectors, "made")
+    drawn = caching_study.scores(one, promise.trial(one, promise.Design(10, 20)))[caching.RANDOM]
+    assert set(drawn.seen.similarity).isdisjoint(drawn.unseen.similarity)

@@ -13,6 +13,12 @@ from toolkit.prompt import Prompt
 _UNLIMITED = 2**62
 
 
+def part(given: Any, method: str, what: str) -> None:
+    """An object of that method, or None; one that is none would be found out at the first request that needs it."""
+    if given is not None and (isinstance(given, type) or not callable(getattr(given, method, None))):
+        raise ToolkitError(f"SemanticCache: {what}, or None, was expected; got {given!r}.")
+
+
 def limit(count: int | None, what: str) -> int:
     """A limit of entries or bytes; None is none."""
     if count is None:

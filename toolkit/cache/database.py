@@ -1,6 +1,8 @@
 """The SQLite file below a cache: opened with care, changed in transactions, its errors told in one sentence."""
 
 import contextlib
+import errno
+import os
 import sqlite3
 import threading
 import time
@@ -13,10 +15,12 @@ FORMAT = 1
 _APPLICATION = 0x52434143  # marks the file as ours
 _WAIT_S = 60
 _SCHEMA = Path(__file__).with_name("schema.sql")
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Database:
-    """A connection. Write-ahead log, so that readers never wait; any number of processes may share the file.
+    """Two connections, one that writes and one that reads. Write-ahead log, so that readers never wait; any number of
+    processes may share the file, each with a ``Database`` of its own.
 
     Args:
         path: of the file, made where there is none.
@@ -29,18 +33,32 @@ class Database:
 
     def __init__(self, path: Path, encoder: str, dimension: int):
         self.path = path
-        self.lock = threading.RLock()
+        self.lock = threading.RLock()  # of the connection that writes; it may be held while another process writes
+        self._reading = threading.Lock()
+        self._process = os.getpid()
         with self.told("opened"):
+            self._refuse_places()
             if not path.exists():
                 path.touch(mode=0o600)  # prompts and answers are the owner's alone
             elif path.stat().st_size:
                 self._refuse_strangers()
-            self._db = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+            self._db, self._reader = self._connected(), self._connected()
             try:
                 self._open(encoder, dimension)
+                self._reader.execute("PRAGMA query_only = ON")
+                self._file = path.stat()
             except BaseException:
-                self._db.close()
+                self._close()
                 raise
+
+    def _connected(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+
+    def _refuse_places(self) -> None:
+        if self.path.is_dir() or str(self.path) == ":memory:":
+            raise ToolkitError(f"{self.path}: the path of a cache's file was expected; this is none.")
+        if not self.path.parent.is_dir():
+            raise ToolkitError(f"{self.path}: a file in a folder that exists was expected; make {self.path.parent}.")
 
     def _open(self, encoder: str, dimension: int) -> None:
         self._patiently("PRAGMA journal_mode = WAL")
@@ -48,7 +66,7 @@ class Database:
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.execute("PRAGMA secure_delete = ON")  # what was deleted does not stay in free pages
         with self.transaction():
-            if self.pragma("user_version") == 0:
+            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 for statement in statements(_SCHEMA.read_text(encoding="utf-8")):
                     self._db.execute(statement)
                 facts = [("encoder", encoder), ("dimension", dimension)]
@@ -81,8 +99,18 @@ class Database:
 
     def close(self) -> None:
         """Let go of the file."""
-        with self.lock:
-            self._db.close()
+        if self._process == os.getpid():  # SQLite's locks are the parent's; to close here might undo them
+            with self.lock, self._reading:
+                self._close()
+
+    def _close(self) -> None:
+        self._reader.close()
+        self._db.close()
+
+    def query(self, statement: str, values: tuple = ()) -> list[tuple]:
+        """Rows of what is committed; it waits for nobody who writes."""
+        with self._reading, self.told("read"):
+            return self._reader.execute(statement, values).fetchall()
 
     def execute(self, statement: str, values: tuple = ()) -> sqlite3.Cursor:
         """A statement of the caller's, who holds the lock and tells errors."""
@@ -92,17 +120,17 @@ class Database:
         """As ``execute``, once for each row."""
         self._db.executemany(statement, rows)
 
-    def fact(self, name: str) -> str | int:
-        """``entries``, ``bytes``, ``deletions`` so far, ``encoder`` or ``dimension``."""
-        with self.lock, self.told("read"):
-            found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        if found is None:
-            raise ToolkitError(f"{self.path}: the cache is damaged (it does not say its {name}). Nothing was changed.")
-        return found[0]
+    def fact(self, name: str, within: bool = False) -> str | int:
+        """``entries``, ``bytes``, ``deletions`` so far, ``encoder`` or ``dimension``.
 
-    def pragma(self, name: str) -> int:
-        """A setting or a state of the file."""
-        return self._db.execute(f"PRAGMA {name}").fetchone()[0]
+        Args:
+            within: the caller's transaction; else what is committed.
+        """
+        question = "SELECT value FROM facts WHERE name = ?"
+        found = self._db.execute(question, (name,)).fetchall() if within else self.query(question, (name,))
+        if not found:
+            raise ToolkitError(f"{self.path}: the cache is damaged (it does not say its {name}). Nothing was changed.")
+        return found[0][0]
 
     def _patiently(self, statement: str) -> None:
         """Switching to the write-ahead log does not wait for others by itself."""
@@ -128,7 +156,7 @@ class Database:
     def empty_log(self) -> None:
         """Write the log into the file and cut it, so that what was deleted is in neither.
 
-        Where another process reads, or the disk is full, it is left: the next one that can does it, the last at closing.
+        Where another process reads, or the disk is full, it is left to the next that can, at last to who closes last.
         """
         with contextlib.suppress(sqlite3.OperationalError), self._hurried():
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -136,6 +164,7 @@ class Database:
     @contextlib.contextmanager
     def transaction(self, patient: bool = True) -> Iterator[None]:
         """All of what is executed within, or nothing; ``patient`` waits for other writers."""
+        self._refuse_another_file()
         with contextlib.nullcontext() if patient else self._hurried():
             self._db.execute("BEGIN IMMEDIATE")
         try:
@@ -146,21 +175,44 @@ class Database:
                 self._db.execute("ROLLBACK")
             raise
 
+    def _refuse_another_file(self) -> None:
+        """What is written into a file that was moved or removed would be found by nobody."""
+        if hasattr(self, "_file"):
+            there = self.path.stat() if self.path.exists() else None
+            if there is None or not os.path.samestat(there, self._file):
+                raise ToolkitError(
+                    f"{self.path}: the file that was opened was expected; it was moved or removed. Nothing was stored: "
+                    f"open the cache anew."
+                )
+
     @contextlib.contextmanager
     def told(self, done: str) -> Iterator[None]:
-        """SQLite's errors as ours; ``done`` is what could not be done."""
+        """SQLite's errors as ours; ``done`` is what could not be done.
+
+        Raises:
+            ToolkitError: in a process that was forked from the one that opened the file; what it wrote could be lost.
+        """
+        if self._process != os.getpid():
+            raise ToolkitError(f"{self.path}: the cache was opened before this process was forked. Open it in each.")
         try:
             yield
-        except (sqlite3.Error, OSError, UnicodeError) as err:  # halves of surrogate pairs, in tags
-            busy = getattr(err, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-            advice = (
-                "Another process is writing: try again, with smaller batches if it happens often."
-                if busy
-                else "Free the disk, or move the file away if it is damaged: it is never overwritten."
-            )
-            raise ToolkitError(
-                f"{self.path}: the cache could not be {done} ({err}); nothing of this call was stored. {advice}"
-            ) from err
+        except (sqlite3.Error, OSError, ValueError) as err:  # ValueError: halves of surrogate pairs, in tags
+            lost = "; nothing of this call was stored" if done == "written" else ""
+            raise ToolkitError(f"{self.path}: the cache could not be {done} ({err}){lost}. {_advice(err)}") from err
+
+
+def _advice(err: Exception) -> str:
+    """What to do about an error of SQLite or of the system."""
+    code = getattr(err, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return "Another process is writing: try again, with smaller batches if it happens often."
+    if code == sqlite3.SQLITE_FULL or getattr(err, "errno", None) in _NO_ROOM:
+        return "Free the disk."
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return "It is damaged, or no cache: move it away or choose another file. It is never overwritten."
+    if isinstance(err, sqlite3.ProgrammingError):
+        return "A cache that was closed must be opened anew."
+    return "See that its folder may be written and the disk has room; the file is never overwritten."
 
 
 def statements(script: str) -> list[str]:

@@ -237,7 +237,7 @@ class Guard:
     """
 
     def __init__(self, rules: Sequence[str] = RULES):
-        for rule in rules:
+        for rule in rules if isinstance(rules, Iterable) else [rules]:
             if rule not in _FINDS:
                 raise ToolkitError(f"Guard: rules among {', '.join(RULES)} were expected; got {rule!r}.")
         self.rules = tuple(rules)

@@ -63,13 +63,13 @@ class Mirror:
         version = self.store.version()
         if version == self._version:
             return
-        self._version = version
         deletions = self.store.fact("deletions")
         if deletions - self._deletions > max(256, sum(map(len, self._indexes.values())) // 8):
             self._deletions, alive = deletions, self.store.ids()
             for partition, index in list(self._indexes.items()):
                 self.forget([(number, partition) for number in index.ids() if number not in alive])
         self.read_new()
+        self._version = version
 
     def forget(self, gone: Sequence[tuple[int, str]]) -> None:
         """Entries, as (id, partition), that are no more."""

@@ -1,6 +1,9 @@
 """A policy that learns while it serves, entry by entry, after vCache (Schroeder et al. 2025, arXiv 2502.03771)."""
 
+import copy
 import threading
+from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -38,7 +41,7 @@ class Verified:
     """
 
     def __init__(self, delta: float = 0.05, least: int = 4, seed: int = 0):
-        if not 0 < delta < 1 or least < 1:
+        if not isinstance(delta, Real) or not 0 < delta < 1 or not isinstance(least, int) or least < 1:
             raise ToolkitError(
                 f"Verified: delta between 0 and 1 and least from 1 were expected; got {delta!r}, {least!r}."
             )
@@ -46,31 +49,44 @@ class Verified:
         self.least = least
         self.seed = seed
         self._rng = np.random.default_rng(seed)
-        self._labels: dict[int, list[tuple[float, bool]]] = {}
-        self._curves: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._labels: dict[str, list[tuple[float, bool]]] = {}
+        self._curves: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Verified(delta={self.delta!r}, least={self.least!r}, seed={self.seed!r})"
 
-    def decide(self, similarity: float, entry: int) -> Verdict:
-        """Serve, or explore: let the model answer and tell ``observe`` whether the entry was right."""
+    def decide(self, similarity: float, entry: str, dry_run: bool = False) -> Verdict:
+        """Serve, or explore: let the model answer and tell ``observe`` whether the entry was right.
+
+        Args:
+            similarity: of the entry, or of its nearest wording.
+            entry: ``Lookup.entry``, which no entry of another file has.
+            dry_run: leave the next draw to others.
+        """
         with self._lock:
-            tau, draw = self._tau(similarity, entry), float(self._rng.random())
+            rng = copy.deepcopy(self._rng) if dry_run else self._rng
+            tau, draw = self._tau(similarity, entry), float(rng.random())
             labels = len(self._labels.get(entry, ()))
         serve = draw > tau
         said = f"{draw:.3f} {'>' if serve else '<='} tau {tau:.3f} after {labels} labels (delta {self.delta:g})"
         return Verdict(serve, "similar" if serve else "explore", f"similarity {similarity:.4f}, {said}")
 
-    def observe(self, similarity: float, entry: int, correct: bool) -> None:
-        """A label of an entry."""
+    def observe(self, similarity: float, entry: str, correct: bool) -> None:
+        """A label of an entry.
+
+        Raises:
+            ToolkitError: it is neither true nor false, or the similarity is none.
+        """
+        if not isinstance(correct, bool | np.bool_) or not -1.001 <= similarity <= 1.001:
+            raise ToolkitError(f"Verified: a similarity, and True or False, expected; got {similarity}, {correct!r}.")
         with self._lock:
             labels = self._labels.setdefault(entry, [])
             labels.append((float(similarity), bool(correct)))
             if len(labels) >= self.least:
                 self._curves[entry] = _fit(np.array(labels))
 
-    def _tau(self, similarity: float, entry: int) -> float:
+    def _tau(self, similarity: float, entry: str) -> float:
         if entry not in self._curves:
             return 1.0
         mean, covariance = self._curves[entry]
@@ -81,13 +97,21 @@ class Verified:
 
     def state(self) -> dict[str, Any]:
         """The labels, as JSON takes them."""
-        return {str(entry): labels for entry, labels in self._labels.items()}
+        with self._lock:
+            return {entry: list(labels) for entry, labels in self._labels.items()}
 
-    def restore(self, state: dict[str, Any]) -> "Verified":
-        """Take up saved labels; returns itself."""
-        for entry, labels in state.items():
-            for similarity, correct in labels:
-                self.observe(similarity, int(entry), correct)
+    def restore(self, state: Mapping[str, Any]) -> "Verified":
+        """Take up saved labels; returns itself.
+
+        Raises:
+            ToolkitError: it is no state of such a policy.
+        """
+        try:
+            for entry, labels in state.items():
+                for similarity, correct in labels:
+                    self.observe(similarity, entry, correct)
+        except (AttributeError, TypeError, ValueError) as err:
+            raise ToolkitError(f"Verified: the state of such a policy was expected; got {state!r}.") from err
         return self
 
 

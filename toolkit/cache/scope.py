@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from toolkit.errors import ToolkitError
@@ -43,8 +44,9 @@ class Scope:
                 "Scope: a system prompt ('' for none) and a mapping of parameters ({} for none) expected."
             )
         # A copy: what the caller does to it afterwards must not part the parameters from their fingerprint.
-        object.__setattr__(self, "parameters", json.loads(as_json(dict(self.parameters), "Scope")))
-        object.__setattr__(self, "fingerprint", digest([self.tenant, self.model, self.system, self.parameters]))
+        own = json.loads(as_json(dict(self.parameters), "Scope"))
+        object.__setattr__(self, "parameters", MappingProxyType(own))
+        object.__setattr__(self, "fingerprint", digest([self.tenant, self.model, self.system, own]))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Scope) and self.fingerprint == other.fingerprint

@@ -34,12 +34,13 @@ class SemanticCache:
     another scope lie in other matrices, so that none can be returned.
 
     Args:
-        path: of the file.
+        path: of the file, in a folder that exists. A process that is forked opens it anew.
         encoder: by name or itself; its identity is part of every key.
         policy: decides about the semantic tier; default an uncalibrated ``Guaranteed``, which is off.
         guard: what may speak against a similar prompt; None for nothing.
         ttl_s: seconds an entry lives, counted from ``put`` whether it is used or not; None for ever.
-        max_entries, max_bytes: what the file holds at most; what is used least goes.
+        max_entries, max_bytes: what a ``put`` of this process leaves in the file, of all scopes and whoever stored it;
+            what is used least goes. Give all processes the same.
         evict: ``lru`` or ``lfu``: least recently, or least often.
         approximate: search by a graph (HNSW) beyond what numpy holds, faster and with a recall of about .99.
         clock: seconds since the epoch.
@@ -61,6 +62,10 @@ class SemanticCache:
         approximate: bool = False,
         clock: Callable[[], float] = time.time,
     ):
+        checks.part(policy, "decide", "a policy such as Fixed(0.9)")
+        checks.part(guard, "objection", "a guard such as Guard()")
+        if not isinstance(path, str | Path):
+            raise ToolkitError(f"SemanticCache: the path of a file was expected; got {path!r}.")
         if evict not in ORDERS:
             raise ToolkitError(f"SemanticCache: evict of {', '.join(ORDERS)} was expected; got {evict!r}.")
         # Without a memory: how fast a text is encoded would tell whether any tenant ever asked it.
@@ -73,7 +78,7 @@ class SemanticCache:
         self.clock = clock
         self._lock = threading.RLock()
         self._used: dict[int, tuple[float, int]] = {}
-        self.store = Store(Path(path), self.encoder.identity, self.encoder.dimension)
+        self.store = Store(Path(path).expanduser(), self.encoder.identity, self.encoder.dimension)
         try:
             self._mirror = Mirror(self.store, approximate)
         except BaseException:
@@ -101,29 +106,41 @@ class SemanticCache:
         if row is None or row.expires <= now:
             return None
         verdict = Verdict(True, "exact", f"the same words, {now - row.created:.0f} s ago")
-        return self._found(key, row, verdict, 1.0, None, now, dry_run)
+        return self._found(key, row, verdict, 1.0, now, dry_run)
 
     def get_similar(self, key: Key, vector: np.ndarray | None = None, dry_run: bool = False) -> Lookup:
         """The second tier alone."""
         vector = self.encoder.encode([key.text]) if vector is None else vector
         vector = checks.vectors(vector, 1, self.encoder.dimension)
-        if (unread := encoders.unread(self.encoder, key.text)) > _UNREAD:
-            reason = f"the encoder cannot read {unread:.0%} of the prompt, so its similarities mean nothing"
+        unread = encoders.unread(self.encoder, key.text)
+        if unread.share > _UNREAD:
+            reason = f"the encoder cannot read {unread.share:.0%} of the prompt, so its similarities mean nothing"
             return Lookup(False, None, "unreadable", reason, key, vector=vector)
         now = self.clock()
         with self._lock:
             row, similarity = self._mirror.nearest(key.partition, vector, now)
         if row is None:
             return Lookup(False, None, "empty", "no entry of this scope and history", key, vector=vector)
-        verdict = self.policy.decide(similarity, row.id)
-        if verdict.serve and self.guard and (objection := self.guard.objection(key.text, self._last(row))):
-            verdict = Verdict(False, "guard", f"{verdict.reason}, but {objection}", verdict.threshold)
+        verdict = self.policy.decide(similarity, row.identity, dry_run)
+        rule, objection = self._objection(key.text, self._last(row), unread)
+        if verdict.serve and objection:
+            verdict = Verdict(False, rule, f"{verdict.reason}, but {objection}", verdict.threshold)
         verdict = verdict._replace(reason=f"{verdict.reason}, stored {now - row.created:.0f} s ago")
-        return self._found(key, row, verdict, similarity, vector, now, dry_run)
+        return self._found(key, row, verdict, similarity, now, dry_run, vector, objection)
+
+    def _objection(self, asked: str, matched: str, unread: encoders.Unread) -> tuple[str, str]:
+        """What speaks against an entry however similar it is, as a rule and its words; "", "" for nothing."""
+        other = encoders.unread(self.encoder, matched)
+        if unread.parts != other.parts:  # both texts may be one vector, and say the opposite there
+            one, two = ("".join(parts)[:40] or "nothing" for parts in (unread.parts, other.parts))
+            return "unreadable", f"they differ in what the encoder does not read ({one!r}, {two!r})"
+        said = self.guard.objection(asked, matched) if self.guard else ""
+        return ("guard", said) if said else ("", "")
 
     def _found(
-        self, key: Key, row: Row, verdict: Verdict, similarity: float, vector: Any, now: float, dry_run: bool
-    ) -> Lookup:
+        self, key: Key, row: Row, verdict: Verdict, similarity: float, now: float, dry_run: bool,
+        vector: np.ndarray | None = None, objection: str = "",
+    ) -> Lookup:  # fmt: skip
         if verdict.serve and not dry_run:
             self._note(row.id, now)
         return Lookup(
@@ -132,11 +149,12 @@ class SemanticCache:
             rule=verdict.rule,
             reason=verdict.reason,
             key=key,
-            entry=row.id,
+            entry=row.identity,
             matched=self._last(row),
             similarity=similarity,
             threshold=verdict.threshold,
             age_s=now - row.created,
+            objection=objection,
             vector=vector,
         )
 
@@ -191,10 +209,12 @@ class SemanticCache:
             raise ToolkitError(
                 f"SemanticCache: an entry of at most {self.limits[1]} bytes was expected; got {largest}."
             )
+        self._flush()
+        gone = self.store.put(entries, now, self.limits, self.evict)  # may wait for another process; lookups do not
         with self._lock:
-            self._flush()
-            self._mirror.forget(self.store.put(entries, now, self.limits, self.evict))
-            self._mirror.read_new()
+            self._mirror.forget(gone)
+            with contextlib.suppress(ToolkitError):  # what is stored is stored; a lookup tells of a damaged entry
+                self._mirror.read_new()
 
     def delete(self, prompt: Prompt, scope: Scope) -> int:
         """Delete the entry of a prompt; how many there were, 0 or 1."""
@@ -210,8 +230,8 @@ class SemanticCache:
         return self._deleted("created < ?", (self.clock() - checks.age(age_s),))
 
     def _deleted(self, where: str, values: tuple) -> int:
+        gone = self.store.delete(where, values)
         with self._lock:
-            gone = self.store.delete(where, values)
             self._mirror.forget(gone)
         return len(gone)
 
@@ -224,16 +244,17 @@ class SemanticCache:
         """Uses are kept in memory and written many at a time: a lookup does not wait for the disk."""
         with self._lock:
             self._used[number] = (now, self._used.get(number, (0, 0))[1] + 1)
-            if len(self._used) >= _FLUSH:
-                with contextlib.suppress(ToolkitError):  # a full disk, or a long writer, must not hold up an answer
-                    self._flush(patient=False)
-                self._used = {}
+            full = len(self._used) >= _FLUSH
+        if full:
+            with contextlib.suppress(ToolkitError):  # a full disk, or a long writer, must not hold up an answer
+                self._flush(patient=False)
 
     def _flush(self, patient: bool = True) -> None:
-        if self._used:
-            uses = [(number, when, count) for number, (when, count) in self._used.items()]
-            self.store.touch(uses, patient)
-            self._used = {}
+        """Uses that cannot be written are lost, which costs nothing but the order in which entries go."""
+        with self._lock:
+            used, self._used = self._used, {}
+        if used:
+            self.store.touch([(number, when, count) for number, (when, count) in used.items()], patient)
 
     # -- the whole ------------------------------------------------------------------------------------------------
 
@@ -246,11 +267,10 @@ class SemanticCache:
 
     def close(self) -> None:
         """Write what is pending and let go of the file."""
-        with self._lock:
-            try:
-                self._flush()
-            finally:
-                self.store.close()
+        try:
+            self._flush()
+        finally:
+            self.store.close()
 
     def __enter__(self) -> "SemanticCache":
         return self

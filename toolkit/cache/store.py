@@ -5,8 +5,8 @@ at most what was not committed. A file that is no cache, damaged, or of a later 
 """
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +22,17 @@ ORDERS = {"lru": "used, id", "lfu": "uses, used, id"}
 
 @dataclass(frozen=True)
 class Row:
-    """An entry as it is stored; ``answer`` is JSON, times are seconds since the epoch, ``expires`` inf for never."""
+    """An entry as it is stored; ``answer`` is JSON, times are seconds since the epoch, ``expires`` inf for never.
+
+    ``id`` numbers the rows of its file; ``identity`` tells it from the entries of any file, and from what it replaced.
+    """
 
     id: int
     prompt: str
     answer: str
     created: float
     expires: float
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,8 @@ class Store:
     # -- reading --------------------------------------------------------------------------------------------------
 
     def version(self) -> int:
-        """A number that changes when another process or connection has written."""
-        with self._db.lock, self._db.told("read"):
-            return self._db.pragma("data_version")
+        """A number that changes when anybody has written."""
+        return self._db.query("PRAGMA data_version")[0][0]
 
     def exact(self, partition: str, exact: str) -> Row | None:
         """The entry of a key."""
@@ -85,10 +88,10 @@ class Store:
     def _row(self, where: str, values: tuple, partition: str, exact: str | None = None) -> Row | None:
         columns = "id, prompt, answer, created, expires, vector, partition, exact, sum"
         query = f"SELECT {columns} FROM entries WHERE {where}"
-        with self._db.lock, self._db.told("read"):
-            found = self._db.execute(query, values).fetchone()
-        if found is None:
+        rows = self._db.query(query, values)
+        if not rows:
             return None
+        found = rows[0]
         if not all(isinstance(value, kind) for value, kind in zip(found, _KINDS, strict=True)):
             raise ToolkitError(
                 f"{self.path}: entry {found[0]} is damaged (a value of another kind). Nothing was changed."
@@ -98,13 +101,12 @@ class Store:
         led_astray = place[0] != partition or exact not in (None, place[1])
         if led_astray or checksum(row.prompt, row.answer, vector, *place, row.created, row.expires) != expected:
             raise ToolkitError(f"{self.path}: entry {row.id} is damaged (its checksum differs). Nothing was changed.")
-        return row
+        return replace(row, identity=f"{place[0][:16]}-{place[1][:16]}-{row.created!r}")
 
-    def vectors(self, after: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-        """(partition, ids int64 (n,), vectors float32 (n, d)) of entries beyond a number."""
+    def vectors(self, after: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """(partition, ids int64 (n,), vectors float32 (n, d)) of entries beyond a number, all of them or none."""
         query = "SELECT id, partition, vector FROM entries WHERE id > ? ORDER BY id"
-        with self._db.lock, self._db.told("read"):
-            rows = self._db.execute(query, (after,)).fetchall()
+        rows = self._db.query(query, (after,))
         grouped: dict[str, tuple[list[int], list[bytes]]] = {}
         for number, partition, vector in rows:
             if number <= after:
@@ -117,16 +119,17 @@ class Store:
             ids, blobs = grouped.setdefault(partition, ([], []))
             ids.append(number)
             blobs.append(vector)
+        found = []
         for partition, (ids, blobs) in grouped.items():
             matrix = np.frombuffer(b"".join(blobs), dtype="<f4").reshape(len(blobs), self.dimension)
             if not (good := unit(matrix)).all():
                 raise ToolkitError(f"{self.path}: entry {ids[int((~good).argmax())]} is damaged (its vector's length).")
-            yield partition, np.array(ids, dtype=np.int64), matrix
+            found.append((partition, np.array(ids, dtype=np.int64), matrix))
+        return found
 
     def ids(self) -> set[int]:
         """Numbers of all entries."""
-        with self._db.lock, self._db.told("read"):
-            return {number for (number,) in self._db.execute("SELECT id FROM entries")}
+        return {number for (number,) in self._db.query("SELECT id FROM entries")}
 
     # -- writing --------------------------------------------------------------------------------------------------
 
@@ -164,7 +167,10 @@ class Store:
         return self._db.execute(query).fetchone()[0]
 
     def _evict(self, limits: tuple[int, int], order: str, newest: int) -> list[tuple[int, str]]:
-        entries, size = self._db.fact("entries") - limits[0], self._db.fact("bytes") - limits[1]
+        entries, size = (
+            self._db.fact("entries", within=True) - limits[0],
+            self._db.fact("bytes", within=True) - limits[1],
+        )
         if entries <= 0 and size <= 0:
             return []
         chosen: list[tuple[int]] = []
@@ -190,10 +196,15 @@ class Store:
         return self._db.execute(f"DELETE FROM entries WHERE {where} RETURNING id, partition", values).fetchall()
 
     def touch(self, uses: Iterable[tuple[int, float, int]], patient: bool = True) -> None:
-        """Note hits: (id, time of the last one, how many); not ``patient``, it fails where another writes."""
+        """Note hits: (id, time of the last one, how many); not ``patient``, they are dropped where another writes."""
         rows = [(when, count, number) for number, when, count in uses]
-        with self._db.lock, self._db.told("written"), self._db.transaction(patient):
-            self._db.executemany("UPDATE entries SET used = max(used, ?), uses = uses + ? WHERE id = ?", rows)
+        if not self._db.lock.acquire(blocking=patient):
+            return
+        try:
+            with self._db.told("written"), self._db.transaction(patient):
+                self._db.executemany("UPDATE entries SET used = max(used, ?), uses = uses + ? WHERE id = ?", rows)
+        finally:
+            self._db.lock.release()
 
 
 def checksum(prompt: str, answer: str, vector: bytes, *place: object) -> int:

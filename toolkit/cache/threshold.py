@@ -6,15 +6,18 @@ A bound on FP/N, over all requests, lets the hits be as bad as they like where t
 """
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from toolkit.cache.lookup import Lookup
 from toolkit.errors import ToolkitError
 
 # Thresholds that are tried, strict to loose, fixed before any data is seen: the proof needs that.
 GRID = tuple(np.round(np.arange(0.99, 0.495, -0.005), 3).tolist())
 STARTS = (0.98, 0.95, 0.9, 0.85, 0.8, 0.7)
+_LARGEST = 1.001  # vectors of length 1 within rounding
 
 
 class Verdict(NamedTuple):
@@ -29,9 +32,9 @@ class Verdict(NamedTuple):
 class Policy(Protocol):
     """Decides about the nearest entry of a request."""
 
-    def decide(self, similarity: float, entry: int) -> Verdict: ...
+    def decide(self, similarity: float, entry: str, dry_run: bool = False) -> Verdict: ...
 
-    def observe(self, similarity: float, entry: int, correct: bool) -> None: ...
+    def observe(self, similarity: float, entry: str, correct: bool) -> None: ...
 
 
 class _Threshold:
@@ -40,8 +43,8 @@ class _Threshold:
     threshold_: float | None
     origin = ""
 
-    def decide(self, similarity: float, entry: int) -> Verdict:
-        """``entry`` does not matter here."""
+    def decide(self, similarity: float, entry: str = "", dry_run: bool = False) -> Verdict:
+        """By the similarity alone."""
         if self.threshold_ is None:
             return Verdict(False, "off", f"the semantic tier is off: {self.origin}")
         serve = similarity >= self.threshold_
@@ -49,7 +52,7 @@ class _Threshold:
         reason = f"similarity {similarity:.4f} {sign} {self.threshold_:g} ({self.origin})"
         return Verdict(serve, rule, reason, self.threshold_)
 
-    def observe(self, similarity: float, entry: int, correct: bool) -> None:
+    def observe(self, similarity: float, entry: str, correct: bool) -> None:
         """Nothing is learned from single requests."""
 
 
@@ -66,7 +69,7 @@ class Fixed(_Threshold):
     origin = "fixed"
 
     def __init__(self, threshold: float):
-        if not -1 <= threshold <= 1:
+        if not isinstance(threshold, Real) or not -1 <= threshold <= 1:
             raise ToolkitError(f"Fixed: a threshold from -1 to 1 was expected; got {threshold!r}.")
         self.threshold = threshold
         self.threshold_ = float(threshold)
@@ -85,8 +88,9 @@ class Guaranteed(_Threshold):
     at a strict threshold hits may be too few to prove anything, and a later start must still have its turn.
 
     The guarantee needs calibration requests that are exchangeable with later ones: drawn alike, independent (one
-    request of each meaning), against a cache of the same size. A cache that has grown, or another mix of traffic, is
-    not covered. Before ``fit``, and where no threshold qualifies, the semantic tier is off.
+    request of each meaning), and met by the same entries, guard and encoder. A cache that has grown, whose entries are
+    others though as many, or another mix of traffic is not covered: calibrate again. Before ``fit``, and where no
+    threshold qualifies, the semantic tier is off.
 
     Args:
         delta: largest share of wrong hits among hits, between 0 and 1.
@@ -101,7 +105,7 @@ class Guaranteed(_Threshold):
     """
 
     def __init__(self, delta: float = 0.05, confidence: float = 0.9):
-        if not 0 < delta < 1 or not 0 < confidence < 1:
+        if not all(isinstance(share, Real) and 0 < share < 1 for share in (delta, confidence)):
             raise ToolkitError(
                 f"Guaranteed: delta and confidence between 0 and 1 were expected; got {delta!r}, {confidence!r}."
             )
@@ -128,10 +132,11 @@ class Guaranteed(_Threshold):
 
         Args:
             similarity: of each request to its nearest entry, (n,); -inf where nothing was found, or a guard objects.
-            correct: whether that entry's answer fits, (n,); of no matter where nothing was found.
+            correct: whether that entry's answer fits, True or False (1 or 0), (n,); False where nothing was found.
 
         Raises:
-            ToolkitError: arrays of different shapes, no request, or a similarity that is no number.
+            ToolkitError: arrays of different shapes, no request, a similarity that is no number or above 1, or a label
+                that is neither true nor false.
         """
         similarity, correct = checked(similarity, correct)
         self.requests_ = len(similarity)
@@ -143,6 +148,26 @@ class Guaranteed(_Threshold):
             self.threshold_ = GRID[loosest]
             self.hits_, self.wrong_ = int(hits[loosest]), int(wrong[loosest])
         return self
+
+    def fit_lookups(self, lookups: Sequence[Lookup], correct: Sequence[bool]) -> "Guaranteed":
+        """Calibrate on what the cache itself found in dry runs, its guard and its encoder's limits included.
+
+        Requests that the exact tier answered are left out: what is bounded are the hits of the semantic tier. So are
+        none of the others: a request that found nothing, or could not be read, is one that is never served.
+
+        Args:
+            lookups: of ``SemanticCache.get(..., dry_run=True)``, one of each meaning.
+            correct: whether the matched entry's answer would have done, (n,); anything where there is none.
+
+        Raises:
+            ToolkitError: as ``fit``.
+        """
+        if len(lookups) != len(correct) or not all(isinstance(found, Lookup) for found in lookups):
+            raise ToolkitError("Guaranteed: lookups of a cache, and one label each, were expected.")
+        asked = [(found, label) for found, label in zip(lookups, correct, strict=True) if found.rule != "exact"]
+        far = [found.entry is None or bool(found.objection) for found, _ in asked]
+        similarity = [-np.inf if away else found.similarity for (found, _), away in zip(asked, far, strict=True)]
+        return self.fit(similarity, [False if away else label for (_, label), away in zip(asked, far, strict=True)])
 
     def state(self) -> dict[str, Any]:
         """What was learned, as JSON takes it."""
@@ -160,7 +185,9 @@ class Guaranteed(_Threshold):
             policy = cls(float(state["delta"]), float(state["confidence"]))
             policy.threshold_ = None if state["threshold_"] is None else Fixed(float(state["threshold_"])).threshold_
             policy.requests_, policy.hits_, policy.wrong_ = (int(state[f"{name}_"]) for name in _COUNTS)
-        except (KeyError, TypeError, ValueError) as err:
+            if policy.threshold_ not in (None, *GRID) or not 0 <= policy.wrong_ <= policy.hits_ <= policy.requests_:
+                raise ValueError("counts and threshold do not agree")
+        except (KeyError, TypeError, ValueError, OverflowError) as err:
             raise ToolkitError(f"Guaranteed: the state of a calibrated policy was expected; got {state!r}.") from err
         return policy
 
@@ -174,12 +201,20 @@ def checked(similarity: Sequence[float], correct: Sequence[bool]) -> tuple[np.nd
     Raises:
         ToolkitError: see ``Guaranteed.fit``.
     """
-    similarity, correct = np.asarray(similarity, dtype=float), np.asarray(correct)
-    if similarity.ndim != 1 or similarity.shape != correct.shape or not similarity.size or np.isnan(similarity).any():
+    try:
+        similarity, correct = np.asarray(similarity, dtype=float), np.asarray(correct)
+    except (TypeError, ValueError) as err:
+        raise ToolkitError(f"Calibration: one similarity per request was expected ({err}).") from err
+    if similarity.ndim != 1 or similarity.shape != correct.shape or not similarity.size:
         raise ToolkitError(
-            f"Calibration: similarity and correct of one value per request, no NaN, were expected; got shapes "
-            f"{similarity.shape} and {correct.shape}."
+            f"Calibration: one similarity and one label per request were expected; got shapes {similarity.shape} and "
+            f"{correct.shape}."
         )
+    if not (similarity <= _LARGEST).all():  # NaN neither
+        found = similarity[~(similarity <= _LARGEST)][0]
+        raise ToolkitError(f"Calibration: similarities up to 1, -inf for none, were expected; found {found:g}.")
+    if correct.dtype.kind not in "bui" or not np.isin(correct, (0, 1)).all():
+        raise ToolkitError("Calibration: labels True and False, or 1 and 0, were expected; found others.")
     return similarity, correct.astype(bool)
 
 

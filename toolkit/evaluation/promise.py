@@ -1,4 +1,4 @@
-"""Where a calibrated threshold keeps its promise and where it cannot: fresh draws, growth, another mix of traffic."""
+"""Where a calibrated threshold keeps its promise and where it cannot: new halves, growth, another mix of traffic."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -85,7 +85,9 @@ def trial(one: Subject, design: Design) -> Trial:
 
 
 def calibrations(one: Subject, design: Design, runs: int, tests: int = 1) -> pd.DataFrame:
-    """Calibrate again and again on fresh draws, and look at what each threshold does to fresh test traffic.
+    """Calibrate again and again on new random parts of the classes, and test each threshold on the other parts.
+
+    The runs share one pool of texts, so intervals over runs speak of this pool and not of other texts.
 
     Args:
         tests: worlds that a threshold is tested on, all of disjoint classes.
@@ -140,16 +142,18 @@ def growth(
 ) -> pd.DataFrame:
     """``wrong_per_hit`` of the same requests against more and more entries, with a column ``entries``.
 
-    The smallest cache answers half of the requests; what is added are texts of classes that nobody asks for.
+    The smallest cache answers half of the requests, all of classes that no threshold was chosen on; what is added are
+    texts of all classes that nobody asks for.
 
     Args:
-        smallest: entries to begin with.
+        smallest: entries to begin with; fewer where there are too few classes.
         thresholds: by name; they stay.
         steps: caches, up to all the classes there are.
     """
-    codes = np.random.default_rng(design.seed).permutation(int(one.data.classes.max()) + 1)
+    _, codes = caching.parts(one.data, 0.5, design.seed)
+    smallest = min(smallest, len(codes) // 2, int((np.bincount(one.data.classes)[codes] > 1).sum()))
     base = drawn(one, codes, replace(design, entries=smallest, requests=2 * smallest, answerable=0.5))
-    others = np.setdiff1d(codes, one.data.classes[np.concatenate([base.entries, base.requests])])
+    others = np.setdiff1d(one.data.classes, one.data.classes[np.concatenate([base.entries, base.requests])])
     rng = np.random.default_rng(design.seed)
     filler = caching.Members(one.data.classes).one(rng.permutation(others), rng)
     sizes = np.geomspace(smallest, smallest + len(filler), steps).astype(int)
