@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from toolkit import encoders
-from toolkit.bandits.thompson import GaussianThompson
+from toolkit.bandits.counting import GaussianThompson
 from toolkit.cache.scope import Scope
 from toolkit.cache.semantic import SemanticCache
 from toolkit.cache.threshold import Fixed
 from toolkit.errors import ToolkitError
-from toolkit.gateway import STAGES, Gateway
-from toolkit.routers.baselines import PromptLength
+from toolkit.evaluation.stages import STAGES, stage_seconds, staged
+from toolkit.gateway import Gateway
+from toolkit.routers.baselines import TokenLengthRule
 from toolkit.routers.classical import RidgeRegression
 
 SCOPE = Scope("tenant", "auto", "", {})
@@ -50,7 +51,7 @@ def test_without_a_bandit_it_is_the_router_behind_the_cache(parts):
 def test_what_is_cached_is_answered_and_what_is_answered_is_cached(parts, tmp_path):
     router = parts[0]
     with SemanticCache(tmp_path / "cache.sqlite", policy=Fixed(0.9)) as cache:
-        gateway = Gateway(router, cache, GaussianThompson(len(router.models_)))
+        gateway = Gateway(router, cache, GaussianThompson(router.models_))
         for prompt in ("How do I sort a list in Python?", [{"role": "user", "content": "你好"}, *_turns("在吗?")]):
             routed = gateway.route(prompt, SCOPE)
             assert routed.decision and not routed.hit
@@ -59,8 +60,8 @@ def test_what_is_cached_is_answered_and_what_is_answered_is_cached(parts, tmp_pa
             again = gateway.route(prompt, SCOPE)
             assert again.hit and again.found.rule == "exact" and again.found.answer == {"text": "like this"}
             assert again.decision is None and again.predicted is None
-            with pytest.raises(ToolkitError, match="a bandit and a decision were expected"):
-                gateway.learn(again, 1.0)
+            with pytest.raises(ToolkitError, match="the id of a model's answer that waits"):
+                gateway.update(again.id, 1.0)
             with pytest.raises(ToolkitError, match="this very prompt and scope"):
                 gateway.remember("another prompt", "x", SCOPE, routed)
         similar = gateway.route("How do I sort a list in python", SCOPE)
@@ -68,9 +69,7 @@ def test_what_is_cached_is_answered_and_what_is_answered_is_cached(parts, tmp_pa
         with pytest.raises(ToolkitError, match="needs a Scope"):
             gateway.route("How do I sort a list in Python?")
         with pytest.raises(ToolkitError, match="prompts that are not cached"):
-            Gateway(router, cache, encoder=encoders.fresh("minilm-int8")).stages(
-                ["How do I sort a list in python"], SCOPE
-            )
+            stage_seconds(gateway, ["How do I sort a list in python"], SCOPE)
         with pytest.raises(ToolkitError, match=r"Gateway\.remember: a cache was expected"):
             Gateway(router).remember("x", "y", SCOPE, routed)
 
@@ -98,14 +97,12 @@ def _turns(*asked):
 
 def test_a_bandit_overrules_a_router_that_is_wrong(parts):
     router, cache, data = parts
-    bandit = GaussianThompson(len(router.models_), prior_sd=1.0, noise_sd=0.1, seed=1)
+    bandit = GaussianThompson(router.models_, prior_sd=1.0, noise_sd=0.1, seed=1)
     gateway = Gateway(router, cache, bandit)
     best = router.models_.index(router.route(data.texts[0]).model)
-    with pytest.raises(ToolkitError, match="a bandit and a decision were expected"):
-        Gateway(router).learn(gateway.route("x", SCOPE), 1.0)
     for text in data.texts[:200]:
         routed = gateway.route(text, SCOPE)
-        gateway.learn(routed, float(routed.arm != best))
+        gateway.update(routed.id, float(routed.arm != best))
         assert router.models_[routed.arm] == routed.decision.model
     assert all(gateway.route(text, SCOPE).decision.model != router.models_[best] for text in data.texts[:30])
 
@@ -124,25 +121,25 @@ def test_two_hundred_callers_at_once_get_what_one_gets(parts):
 
 def test_the_stages_are_the_whole_decision(parts):
     router, cache, data = parts
-    gateway = Gateway(router, cache, GaussianThompson(len(router.models_)), encoder=encoders.fresh("minilm-int8"))
-    stages = gateway.stages(data.texts[:5], SCOPE)
+    gateway = Gateway(router, cache, GaussianThompson(router.models_), encoder=encoders.fresh("minilm-int8"))
+    stages = stage_seconds(gateway, data.texts[:5], SCOPE)
     assert tuple(stages) == STAGES and all(len(values) == 5 and (values > 0).all() for values in stages.values())
     plain = Gateway(router, cache, weight=100.0, encoder=encoders.fresh("minilm-int8"))
     for text in data.texts[:5]:
-        routed, clock = plain._staged(text, SCOPE)
+        routed, clock = staged(plain, text, SCOPE)
         whole = plain.route(text, SCOPE)
         assert routed.decision == whole.decision
         assert (routed.found.entry, routed.found.similarity) == (whole.found.entry, whole.found.similarity)
         np.testing.assert_array_equal(routed.found.vector, whole.found.vector)
         assert clock == sorted(clock)
     with pytest.raises(ToolkitError, match="an encoder with tokenise and forward"):
-        Gateway(RidgeRegression(encoder="lexical").fit(data)).stages(["x"])
+        stage_seconds(Gateway(RidgeRegression(encoder="lexical").fit(data)), ["x"])
 
 
 def test_parts_that_do_not_fit_are_refused(parts, tmp_path):
     router, _, data = parts
-    for wrong in (PromptLength().fit(data), RidgeRegression()):
-        with pytest.raises(ToolkitError, match="a fitted router with an encoder"):
+    for wrong in (TokenLengthRule().fit(data), RidgeRegression(), "ridge"):
+        with pytest.raises(ToolkitError, match="a fitted router with scores"):
             Gateway(wrong)
     with (
         SemanticCache(tmp_path / "cache.sqlite", "lexical") as other,
@@ -153,5 +150,5 @@ def test_parts_that_do_not_fit_are_refused(parts, tmp_path):
         Gateway(router, encoder=encoders.fresh("minilm"))
     with pytest.raises(ToolkitError, match="weight takes a number"):
         Gateway(router, weight=float("nan"))
-    with pytest.raises(ToolkitError, match="arms was expected; got 99"):
+    with pytest.raises(ToolkitError, match=r"a bandit of 1 stream of .* was expected; got 1 of arm 1"):
         Gateway(router, bandit=GaussianThompson(99))

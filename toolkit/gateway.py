@@ -1,57 +1,47 @@
-"""A prompt's way to an answer or a model: the cache, then one encoder pass shared by lookup, router and bandit."""
+"""A prompt's way to an answer or a model: the cache, then one encoder pass shared by lookup, router and bandit.
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+With a classifier as router, a bandit and a cost weight this is the architecture that tx402 is said to have, so that it
+can be measured like everything else.
+"""
+
+import threading
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from toolkit import encoders, policy
-from toolkit.bandits.thompson import GaussianThompson
+from toolkit.bandits.base import Bandit
+from toolkit.bandits.router import ThompsonSamplingRouter
 from toolkit.cache.lookup import Lookup
 from toolkit.cache.scope import Key, Scope, key_of
 from toolkit.cache.semantic import SemanticCache
+from toolkit.decisions import Account, Routed, Waiting, record_of
 from toolkit.errors import ToolkitError
 from toolkit.hardware import one_blas_thread
+from toolkit.logs import DecisionLog
 from toolkit.prompt import Prompt, as_text
-from toolkit.routers.base import Decision
+from toolkit.routers.base import Decision, Router
 from toolkit.routers.embedding import EmbeddingRouter
-
-STAGES = ("tokenise", "encode", "lookup", "head", "draw")
-
-
-@dataclass(frozen=True)
-class Routed:
-    """An answer from the cache, or a decision.
-
-    Attributes:
-        found: what the cache had, and why; None where there is no cache.
-        decision: the model, and the scores it was chosen by (drawn ones, where there is a bandit); None on a hit.
-        arm: its column in ``models_`` of the router; -1 on a hit.
-        predicted: the router's own quality, float64 (m,), before any draw; None on a hit.
-    """
-
-    found: Lookup | None
-    decision: Decision | None = None
-    arm: int = -1
-    predicted: np.ndarray | None = None
-
-    @property
-    def hit(self) -> bool:
-        """Whether ``found.answer`` is the answer, so that no model is called."""
-        return self.found is not None and self.found.hit
 
 
 class Gateway:
     """Prompt in; an answer that is cached, or a model, out. Any thread may call it.
 
     Args:
-        router: fitted, with a head on an encoder's vectors.
-        cache: with the same encoder; asked first.
-        bandit: one arm per model of the router.
+        router: fitted, with scores. A ``ThompsonSamplingRouter`` brings its bandit with it.
+        cache: asked first; with the encoder of a router that has one.
+        bandit: arms named as the router's models, one stream. A contextual one reads the encoder's vector.
         weight: predicted quality given up per dollar (``policy.choose``).
         encoder: the router's, where one that is loaded already is to be used.
+        prices: dollars per million tokens (``pricing.read_prices``), instead of the costs the router was fitted with.
+        log: of decisions and rewards. Each decision then draws ``draws`` times and takes one of the draws, so that its
+            propensity is exact: the share of the draws that agree with it.
+        draws: see ``log``.
+        seed: of which draw is taken.
+
+    Attributes:
+        account: requests, hits, dollars spent and saved, and the harm of wrong hits (``decisions.Account``).
 
     Raises:
         ToolkitError: the parts do not fit each other, or a weight without known costs.
@@ -59,47 +49,185 @@ class Gateway:
 
     def __init__(
         self,
-        router: EmbeddingRouter,
+        router: Router,
         cache: SemanticCache | None = None,
-        bandit: GaussianThompson | None = None,
+        bandit: Bandit | None = None,
         weight: float = 0.0,
         encoder: encoders.Encoder | None = None,
+        prices: pd.DataFrame | None = None,
+        log: DecisionLog | None = None,
+        draws: int = 100,
+        seed: int = 0,
     ):
-        if not isinstance(router, EmbeddingRouter) or not hasattr(router, "models_"):
-            raise ToolkitError(f"Gateway: a fitted router with an encoder was expected; got {router!r}.")
-        self.router = router
-        # Without a memory, which would tell by its speed what others asked.
-        self.encoder = encoder or encoders.fresh(router.encoder)
-        if bandit is not None and bandit.arms != len(router.models_):
-            raise ToolkitError(f"Gateway: a bandit of {len(router.models_)} arms was expected; got {bandit.arms}.")
-        expected = encoders.get(router.encoder).identity
-        held = self.encoder if cache is None else cache.encoder
-        for part, used in (("encoder", self.encoder), ("cache's encoder", held)):
-            if used.identity != expected:
-                raise ToolkitError(
-                    f"Gateway: vectors of {router.encoder!r} were expected, which the router was fitted on; the {part} "
-                    f"given is {used.identity}."
-                )
-        policy.check_weight(weight, router.cost_table_ is not None)
-        self.cache = cache
-        self.bandit = bandit
-        self.weight = weight
-        self._cost = None if router.cost_table_ is None else policy.ExpectedCost(router.cost_table_)
+        learns = isinstance(router, ThompsonSamplingRouter) and hasattr(router, "models_")
+        self._factors = router.features_ if learns and bandit is None else None
+        self.router = router.fitted if learns else router
+        self.bandit = router.bandit_ if self._factors else bandit
+        self.cache, self.weight, self.log = cache, weight, log
+        self._draws = draws if log else 1
+        self._check_router()
+        self._share_encoder(encoder)
+        table = self.router.cost_table_
+        self._cost = None if table is None else policy.ExpectedCost(table)
+        if prices is not None:
+            self.reprice(prices)
+        policy.check_weight(weight, self._cost is not None)
+        self.account = Account()
+        self._waiting = Waiting()
+        self._rng = np.random.default_rng(seed)
+        self._lock = threading.Lock()
 
-    def route(self, prompt: Prompt, scope: Scope | None = None) -> Routed:
+    def _check_router(self) -> None:
+        if not isinstance(self.router, Router) or not hasattr(self.router, "models_") or not self.router.has_scores:
+            raise ToolkitError(f"Gateway: a fitted router with scores was expected; got {self.router!r}.")
+        models, bandit = list(self.router.models_), self.bandit
+        if bandit is not None and (not isinstance(bandit, Bandit) or bandit.arms != models or bandit.streams != 1):
+            found = f"{bandit.streams} of {', '.join(bandit.arms)}" if isinstance(bandit, Bandit) else repr(bandit)
+            raise ToolkitError(f"Gateway: a bandit of 1 stream of {', '.join(models)} was expected; got {found}.")
+
+    def _share_encoder(self, given: encoders.Encoder | None) -> None:
+        """All parts read the same vectors; without a memory, which would tell by its speed what others asked."""
+        if not isinstance(self.router, EmbeddingRouter):
+            self.encoder = given or (None if self.cache is None else self.cache.encoder)
+            return
+        name = self.router.encoder
+        self.encoder = given or encoders.fresh(name)
+        held = self.encoder if self.cache is None else self.cache.encoder
+        for part, used in (("encoder", self.encoder), ("cache's encoder", held)):
+            if used.identity != encoders.get(name).identity:
+                raise ToolkitError(
+                    f"Gateway: vectors of {name!r} were expected, which the router was fitted on; the {part} given is "
+                    f"{used.identity}."
+                )
+
+    def reprice(self, prices: pd.DataFrame) -> None:
+        """Charge other prices from now on; nothing that was learned is lost, since quality is learned without them.
+
+        Raises:
+            ToolkitError: a model has no price.
+        """
+        self._cost = policy.ExpectedCost.from_prices(prices, self.router.models_)
+
+    # -- deciding, step by step (``evaluation.stages`` takes the time of each) ------------------------------------
+
+    def route(self, prompt: Prompt, scope: Scope | None = None, session: str | None = None) -> Routed:
         """Decide about one prompt: a text, or the messages of a conversation.
+
+        A cache that cannot be read counts as a miss, and ``found`` says so (rule ``failed``).
 
         Args:
             scope: whose answers may be given; needed where there is a cache. Its model is the name that clients ask
                 for, since which model answers is decided here.
-
-        A cache that cannot be read counts as a miss, and ``found`` says so (rule ``failed``).
+            session: of a conversation; its first decision holds for its later turns.
 
         Raises:
             ToolkitError: a cache without a scope, or no prompt.
         """
-        text, key, found = self._ask_exactly(prompt, scope)
-        return Routed(found) if found else self._decide(text, key, self.encoder.encode([text]))
+        own = None if session is None else (scope.fingerprint if scope else "", session)
+        text, key, found = self.ask_exactly(prompt, scope)
+        routed = Routed("cache", found) if found else self._decide(text, key, self._pinned(own))
+        self._waiting.add(routed, own)
+        with self._lock:
+            self.account.requests += 1
+            self.account.hits += routed.hit
+        if self.log:
+            self.log.append(record_of(routed, text, scope.tenant if scope else "", session))
+        return routed
+
+    def ask_exactly(self, prompt: Prompt, scope: Scope | None) -> tuple[str, Key | None, Lookup | None]:
+        """What the router reads, the cache's key, and an answer to the very same words."""
+        text = as_text(prompt)
+        if self.cache is None:
+            return text, None, None
+        key = key_of(prompt, scope, self.cache.encoder.identity)
+        try:
+            return text, key, self.cache.get_exact(key)
+        except ToolkitError:  # the second tier will say so: a cache that cannot be read must not stop the traffic
+            return text, key, None
+
+    def _decide(self, text: str, key: Key | None, pinned: int | None) -> Routed:
+        vector = None if self.encoder is None else self.encoder.encode([text])
+        with one_blas_thread:
+            found = self.ask_similar(text, key, vector)
+            if found and found.hit:
+                return Routed("cache", found)
+            predicted = self.predict(text, vector)
+        return self.choose(text, predicted, vector, found, pinned)
+
+    def ask_similar(self, text: str, key: Key | None, vector: np.ndarray | None) -> Lookup | None:
+        """The cache's second tier; it reads the last turn of a conversation where the router reads them all."""
+        if key is None:
+            return None
+        vector = vector if key.text == text else self.cache.encoder.encode([key.text])
+        try:
+            return self.cache.get_similar(key, vector)
+        except ToolkitError as err:
+            return Lookup(False, None, "failed", str(err), key, vector=vector)
+
+    def predict(self, text: str, vector: np.ndarray | None) -> np.ndarray:
+        """Predicted quality (1, m): of a head on the vector, or of a router that reads the text by itself."""
+        shared = isinstance(self.router, EmbeddingRouter)
+        return self.router.score(vector) if shared else self.router.predict([text])
+
+    def choose(
+        self, text: str, predicted: np.ndarray, vector: np.ndarray | None, found: Lookup | None,
+        pinned: int | None = None,
+    ) -> Routed:  # fmt: skip
+        """The bandit's draw and the policy, unless a session's model is ``pinned``."""
+        cost = None if self._cost is None else self._cost.predict([text])
+        context, drawn, taken = None, predicted, 0
+        if self.bandit is not None:
+            context = self._context(predicted, vector)
+            with self._lock:
+                drawn = self.bandit.draws(self._draws, context, self._prior(predicted))[:, 0]
+                taken = int(self._rng.integers(len(drawn))) if len(drawn) > 1 else 0
+        charged = np.zeros(predicted.shape) if cost is None or self._utility_learned else cost
+        columns = policy.choose(drawn, charged, 0.0 if self._utility_learned else self.weight)
+        column, propensity = int(columns[taken]), float((columns == columns[taken]).mean())
+        if self.bandit is not None and len(drawn) == 1:
+            propensity = float("nan")
+        how = "predicted" if self.bandit is None else "drawn"
+        reason = f"{how} quality {drawn[taken, column]:.3f}, {self.weight:g} of it given up per dollar"
+        if pinned is not None:
+            column, propensity, reason = pinned, 1.0, "the model of this session"
+        models = self.router.models_
+        return Routed(
+            source="router" if pinned is None else "session",
+            found=found,
+            decision=Decision(
+                model=models[column],
+                scores=dict(zip(models, drawn[taken].tolist(), strict=True)),
+                expected_cost_usd=None if cost is None else float(cost[0, column]),
+                reason=reason,
+            ),
+            arm=column,
+            predicted=predicted[0],
+            cost_usd=None if cost is None else cost[0],
+            weight=0.0 if self._utility_learned else self.weight,
+            propensity=propensity,
+            context=context,
+        )
+
+    @property
+    def _utility_learned(self) -> bool:
+        return self.bandit is not None and self.bandit.learns_utility
+
+    def _context(self, predicted: np.ndarray, vector: np.ndarray | None) -> np.ndarray | None:
+        if not self.bandit.contextual:
+            return None
+        return self._factors.transform(predicted) if self._factors else vector
+
+    def _prior(self, predicted: np.ndarray) -> np.ndarray | None:
+        """Predictions, unless the bandit's weights hold them already."""
+        return None if self._factors or self.bandit.learns_utility else predicted
+
+    def _pinned(self, session: tuple[str, str] | None) -> int | None:
+        """Column of the session's model, unless it was taken out."""
+        column = self._waiting.model_of(session)
+        gone = column is not None and self.bandit is not None and not self.bandit.active[column]
+        return None if gone else column
+
+    # -- learning -------------------------------------------------------------------------------------------------
 
     def remember(self, prompt: Prompt, answer: Any, scope: Scope, routed: Routed, **options: Any) -> None:
         """Put a model's answer into the cache, without encoding the prompt again.
@@ -113,95 +241,56 @@ class Gateway:
         """
         if self.cache is None or routed.found is None:
             raise ToolkitError("Gateway.remember: a cache was expected; this gateway has none.")
-        if routed.found.key != key_of(prompt, scope, self.encoder.identity):
+        if routed.found.key != key_of(prompt, scope, self.cache.encoder.identity):
             raise ToolkitError("Gateway.remember: what was routed for this very prompt and scope was expected.")
         self.cache.put(prompt, answer, scope, vector=routed.found.vector, **options)
 
-    def learn(self, routed: Routed, reward: float) -> None:
-        """Tell the bandit what the chosen model's answer was worth, on the scale of the predicted quality.
+    def update(self, decision_id: str, reward: float, cost_usd: float | None = None) -> None:
+        """Tell what a model's answer was worth, on the scale of the predicted quality: once, whenever it is known.
+
+        Args:
+            reward: 0 to 1.
+            cost_usd: what the call really cost; default what was expected.
 
         Raises:
-            ToolkitError: there is no bandit, the answer came from the cache, or the reward is no number.
+            ToolkitError: no model's answer of that name waits (told already, a hit, or long ago), or another reward.
         """
-        if self.bandit is None or routed.decision is None:
-            raise ToolkitError("Gateway.learn: a bandit and a decision were expected; one of them is missing.")
-        self.bandit.update(routed.arm, reward, float(routed.predicted[routed.arm]))
+        if not isinstance(reward, int | float | np.number) or not 0 <= reward <= 1:
+            raise ToolkitError(f"Gateway.update: a reward from 0 to 1 was expected; got {reward!r}.")
+        routed = self._taken("update", decision_id, hit=False)
+        with self._lock:
+            if self.bandit is not None:
+                told = float(reward)
+                if self.bandit.learns_utility and routed.cost_usd is not None:
+                    told = policy.unit_utility(told, routed.cost_usd[routed.arm], self.weight, routed.cost_usd.max())
+                self.bandit.update(routed.arm, told, routed.context, self._prior(routed.predicted))
+            expected = routed.decision.expected_cost_usd or 0.0
+            self.account.answered += 1
+            self.account.spent_usd += expected if cost_usd is None else cost_usd
+        if self.log:
+            self.log.append({"decision_id": decision_id, "reward": float(reward), "cost_usd": cost_usd})
 
-    def _ask_exactly(self, prompt: Prompt, scope: Scope | None) -> tuple[str, Key | None, Lookup | None]:
-        """What the router reads, the cache's key, and an answer to the very same words."""
-        text = as_text(prompt)
-        if self.cache is None:
-            return text, None, None
-        key = key_of(prompt, scope, self.encoder.identity)
-        try:
-            return text, key, self.cache.get_exact(key)
-        except ToolkitError:  # the second tier will say so: a cache that cannot be read must not stop the traffic
-            return text, key, None
+    def judge(self, decision_id: str, correct: bool, harm_usd: float = 0.0) -> None:
+        """Tell whether an answer of the cache was right: policies that learn, and the account, need it.
 
-    def _decide(self, text: str, key: Key | None, vector: np.ndarray) -> Routed:
-        with one_blas_thread:
-            found = self._ask(text, key, vector)
-            if found and found.hit:
-                return Routed(found)
-            predicted = self.router.score(vector)
-        return self._choose(text, predicted, found)
-
-    def _ask(self, text: str, key: Key | None, vector: np.ndarray) -> Lookup | None:
-        """The cache reads the last turn of a conversation where the router reads them all."""
-        if key is None:
-            return None
-        vector = vector if key.text == text else self.encoder.encode([key.text])
-        try:
-            return self.cache.get_similar(key, vector)
-        except ToolkitError as err:
-            return Lookup(False, None, "failed", str(err), key, vector=vector)
-
-    def _choose(self, text: str, predicted: np.ndarray, found: Lookup | None) -> Routed:
-        scores = predicted if self.bandit is None else self.bandit.draw(predicted)
-        cost = None if self._cost is None else self._cost.predict([text])
-        column = int(policy.choose(scores, np.zeros(scores.shape) if cost is None else cost, self.weight)[0])
-        models = self.router.models_
-        how = "predicted" if self.bandit is None else "drawn"
-        decision = Decision(
-            model=models[column],
-            scores=dict(zip(models, scores[0].tolist(), strict=True)),
-            expected_cost_usd=None if cost is None else float(cost[0, column]),
-            reason=f"{how} quality {scores[0, column]:.3f}, {self.weight:g} of it given up per dollar",
-        )
-        return Routed(found, decision, column, predicted[0])
-
-    def stages(self, prompts: Sequence[Prompt], scope: Scope | None = None) -> dict[str, np.ndarray]:
-        """Seconds of each of ``STAGES`` for each prompt, float64 (n,): the same decisions, taken apart.
-
-        Both tiers of the cache count as lookup. A prompt that hits has no later stages and is refused.
+        Args:
+            harm_usd: what the answer cost, if it was wrong.
 
         Raises:
-            ToolkitError: the encoder does not tell tokenising from encoding, or a prompt is answered by the cache.
+            ToolkitError: no hit of that name waits.
         """
-        if not hasattr(self.encoder, "tokenise"):
-            raise ToolkitError(
-                "Gateway.stages: an encoder with tokenise and forward was expected: encoders.fresh('minilm-int8') or "
-                "another precision of it."
-            )
-        taken = np.diff([self._staged(prompt, scope)[1] for prompt in prompts], axis=1)
-        exactly, tokenise, encode, lookup, head, draw = taken.T
-        return dict(zip(STAGES, (tokenise, encode, exactly + lookup, head, draw), strict=True))
+        routed = self._taken("judge", decision_id, hit=True)
+        with self._lock:
+            self.account.judged += 1
+            self.account.wrong += not correct
+            self.account.harm_usd += 0.0 if correct else harm_usd
+        self.cache.observe(routed.found, correct)
+        if self.log:
+            self.log.append({"decision_id": decision_id, "cache_correct": bool(correct)})
 
-    def _staged(self, prompt: Prompt, scope: Scope | None) -> tuple[Routed, list[float]]:
-        """As ``route``, with the clock before each step and at the end."""
-        clock = [time.perf_counter()]
-        text, key, found = self._ask_exactly(prompt, scope)
-        clock.append(time.perf_counter())
-        tokens = self.encoder.tokenise([text])
-        clock.append(time.perf_counter())
-        vector = self.encoder.forward(tokens)
-        clock.append(time.perf_counter())
-        with one_blas_thread:
-            found = found or self._ask(text, key, vector)
-            if found and found.hit:
-                raise ToolkitError(f"Gateway.stages: prompts that are not cached were expected; {found.matched!r} is.")
-            clock.append(time.perf_counter())
-            predicted = self.router.score(vector)
-        clock.append(time.perf_counter())
-        routed = self._choose(text, predicted, found)
-        return routed, [*clock, time.perf_counter()]
+    def _taken(self, asked: str, decision_id: str, hit: bool) -> Routed:
+        routed = self._waiting.take(decision_id, hit)
+        if routed is None:
+            what = "an answer of the cache" if hit else "a model's answer"
+            raise ToolkitError(f"Gateway.{asked}: the id of {what} that waits was expected; got {decision_id!r}.")
+        return routed

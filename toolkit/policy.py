@@ -14,10 +14,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
-from toolkit.pricing import PRICE_COLUMNS, token_counts
+from toolkit.pricing import ASSUMED_OUTPUT_TOKENS, PRICE_COLUMNS, token_counts
 
 _TIE = -np.inf
 
@@ -53,6 +54,14 @@ def choose(quality: np.ndarray, cost: np.ndarray, weight: float) -> np.ndarray:
         return np.where(cost == extreme[:, None], quality, _TIE).argmax(axis=1)
     value = quality - weight * cost
     return np.where(value == value.max(axis=1, keepdims=True), cost, np.inf).argmin(axis=1)
+
+
+def unit_utility(quality: np.ndarray, cost: np.ndarray, weight: float | np.ndarray, dearest: float) -> np.ndarray:
+    """Quality minus weight times cost, from the worst there can be to the best, [-weight * dearest, 1], put on [0, 1].
+
+    For learners that must be told one number; ``weight`` is 0 or more and ``dearest`` the largest cost.
+    """
+    return (quality - weight * cost + weight * dearest) / (1 + weight * dearest)
 
 
 def breakpoints(quality: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -129,6 +138,25 @@ class ExpectedCost:
 
     def __init__(self, table: np.ndarray | None = None):
         self.table = table
+
+    @classmethod
+    def from_prices(
+        cls, prices: pd.DataFrame, models: Sequence[str], output_tokens: float = ASSUMED_OUTPUT_TOKENS
+    ) -> "ExpectedCost":
+        """From a price list alone, where nothing was measured.
+
+        Args:
+            prices: indexed by model, ``pricing.PRICE_COLUMNS`` in dollars per million tokens.
+            models: in column order.
+            output_tokens: of a call.
+
+        Raises:
+            ToolkitError: a model has no price.
+        """
+        if missing := [name for name in models if name not in prices.index]:
+            raise ToolkitError(f"ExpectedCost: prices of all models were expected; {', '.join(missing)} missing.")
+        per_token, per_output = prices.loc[list(models), list(PRICE_COLUMNS)].to_numpy(float).T / 1e6
+        return cls(np.stack([np.full(len(models), np.nan), per_token, per_output * output_tokens]))
 
     def fit(self, train: Outcomes) -> "ExpectedCost":
         """Learn token ratios and mean outputs per model, ignoring unobserved cells."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from toolkit import encoders
-from toolkit.bandits.thompson import GaussianThompson
+from toolkit.bandits.counting import GaussianThompson
 from toolkit.cache.scope import Scope
 from toolkit.cache.semantic import SemanticCache
 from toolkit.encoders import Encoder, minilm
@@ -89,7 +89,7 @@ def fast_encoder() -> Encoder:
 
 def gateway(router: EmbeddingRouter, cache: SemanticCache, seed: int = 0) -> Gateway:
     """The whole decision: both tiers, tokenise, encode, head, one Thompson draw, policy; no vector is remembered."""
-    bandit = GaussianThompson(len(router.models_), seed=seed)
+    bandit = GaussianThompson(router.models_, seed=seed)
     return Gateway(router, cache, bandit, encoder=encoders.fresh(router.encoder))
 
 

@@ -14,6 +14,7 @@ from toolkit.evaluation import architectures, serving
 from toolkit.evaluation.contenders import HEADS, SCOPE, Contender, Texts, full_cache, gateway, head
 from toolkit.evaluation.latency import Timings, interleaved, stages, synchronised, throughput, usd_per_million
 from toolkit.evaluation.metrics import measured
+from toolkit.evaluation.stages import stage_seconds
 from toolkit.gateway import Gateway
 from toolkit.outcomes import Outcomes
 
@@ -121,8 +122,8 @@ def stage_rows(gateways: Mapping[str, Gateway], texts: Sequence[str], bootstraps
     parts: dict[str, list[dict[str, np.ndarray]]] = {name: [] for name in gateways}
     for chunk in np.array_split(np.array(texts, dtype=object), 5):
         for name, one in gateways.items():
-            one.stages(list(chunk[:2]), SCOPE)  # the caches that the others emptied
-            parts[name].append(one.stages(list(chunk), SCOPE))
+            stage_seconds(one, list(chunk[:2]), SCOPE)  # the caches that the others emptied
+            parts[name].append(stage_seconds(one, list(chunk), SCOPE))
     joined = {
         name: {stage: np.concatenate([part[stage] for part in found]) for stage in found[0]}
         for name, found in parts.items()

@@ -4,8 +4,6 @@ A router predicts; the policy (toolkit/policy.py) decides. A two-model win proba
 only name a model, without scores, expose ``choose`` and are drawn as points.
 """
 
-import copy
-import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ import pandas as pd
 from toolkit import policy
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
+from toolkit.parameters import Parameterised
 from toolkit.prompt import Prompt, as_text
 
 
@@ -37,7 +36,7 @@ class Decision:
     reason: str
 
 
-class Router:
+class Router(Parameterised):
     """Base of all routers.
 
     Parameters are the keyword arguments of ``__init__``, kept under their own names; ``params``, ``clone`` and
@@ -62,25 +61,6 @@ class Router:
 
     models_: list[str]
     cost_table_: np.ndarray | None = None
-
-    # -- parameters ---------------------------------------------------------------------------------------------
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """Constructor arguments by name."""
-        names = list(inspect.signature(type(self)).parameters)
-        if missing := [name for name in names if not hasattr(self, name)]:
-            raise ToolkitError(
-                f"{type(self).__name__}: keep the argument {missing[0]!r} of __init__ under its own name."
-            )
-        return {name: getattr(self, name) for name in names}
-
-    def clone(self) -> "Router":
-        """An unfitted router with the same parameters."""
-        return type(self)(**copy.deepcopy(self.params))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.params.items())})"
 
     # -- fitting and predicting ---------------------------------------------------------------------------------
 

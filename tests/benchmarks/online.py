@@ -1,0 +1,158 @@
+"""Bars of learning online: priors, llmrouter, the pacer, drift, speed.
+
+``python -m tests.benchmarks.online [NAME ...]``; no name runs all. ``prior`` and ``drift`` make their data, ``labels``
+reads upstream files. Run ``speed`` on an idle machine.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from tests.benchmarks import harness
+from toolkit import datasets, encoders, policy
+from toolkit.bandits.counting import BetaThompson, GaussianThompson
+from toolkit.bandits.features import Components
+from toolkit.bandits.linear import LinearThompson, LinUCB
+from toolkit.bandits.pacing import BudgetPacer
+from toolkit.bandits.router import ThompsonSamplingRouter
+from toolkit.evaluation import regret
+from toolkit.evaluation.replay import Phase, degraded, orders, replay
+from toolkit.evaluation.selection import CrossValidated
+from toolkit.hardware import one_blas_thread
+from toolkit.outcomes import Outcomes
+from toolkit.routers.base import Router
+from toolkit.routers.classical import RidgeRegression
+
+SEEDS, WEIGHT = 20, 20.0
+ENCODER = "minilm+lexical+surface"
+PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0)
+
+
+def _router(encoder: str = ENCODER, **options: float) -> Router:
+    """Ridge regression, its penalty chosen inside the labelled prompts."""
+    members = tuple(RidgeRegression(penalty, encoder) for penalty in PENALTIES)
+    return ThompsonSamplingRouter(CrossValidated(members, score="quality", tolerance=0), **options)
+
+
+def _parts(data: Outcomes, labels: int, seed: int = 0) -> tuple[Outcomes, Outcomes]:
+    """Labelled prompts and the others, none of whose texts is labelled."""
+    train, rest = data.split(1 - labels / len(data), seed)
+    return train, rest
+
+
+def _line(name: str, values: np.ndarray, bar: str) -> None:
+    row = regret.over_seeds(name, "utility", values)
+    harness.line(name, row["value"], row["ci_low"], row["ci_high"], bar)
+
+
+def prior() -> None:
+    """40 models, 10,000 rounds, 20 seeds: a router as the prior against no context, and against a cold start."""
+    train, test = _parts(datasets.load("synthetic?models=40&prompts=11000"), 1000)
+    charge = policy.ExpectedCost().fit(train).predict(test.texts)
+    phase, order = Phase(test, charge), orders(len(test), 10_000, SEEDS)
+    router = _router().fit(train)
+    factors = router.context(router.fitted.predict(test.texts))
+    embed = encoders.get(ENCODER).encode
+    cold = Components(64).fit(embed(train.texts)).transform(embed(test.texts)) / 8  # length about 1, as in the paper
+    bandits = {
+        "contextual_thompson_with_prior": (router.bandit(SEEDS), factors),
+        "context_free_thompson": (GaussianThompson(test.names, prior_sd=0.15, streams=SEEDS), None),
+        "context_free_beta_thompson": (BetaThompson(test.names, streams=SEEDS), None),
+        "cold_linucb_1": (LinUCB(test.names, cold.shape[1], 1.0, streams=SEEDS), cold),
+        "cold_linucb_0.5": (LinUCB(test.names, cold.shape[1], 0.5, streams=SEEDS), cold),
+    }
+    lost = {}
+    for name, (bandit, context) in bandits.items():
+        played = replay(bandit, phase, order, WEIGHT, context)
+        lost[name] = (regret.bayes(played, WEIGHT) - regret.utilities(played, WEIGHT)).mean(axis=0)
+        _line(f"regret_{name}", lost[name], "-")
+    mine = lost.pop("contextual_thompson_with_prior")
+    for name, other in lost.items():
+        _line(f"regret_over_{name}", mine / other, "<=0.5")
+
+
+def labels() -> None:
+    """llmrouter/default: 1,000 labelled queries as the prior, and none."""
+    data = datasets.load("llmrouter/default")
+    gains: dict[str, list[float]] = {"warm": [], "cold": []}
+    embed = encoders.get("minilm+lexical").encode
+    for seed in range(SEEDS):
+        train, test = _parts(data, 1000, seed)
+        router = _router("minilm+lexical", seed=seed).fit(train)
+        order = orders(len(test), len(test), 1, seed)
+        free = Components(16).fit(embed(train.texts))
+        believed = [1 / 0.15**2, *[1 / 0.02**2] * 16]
+        bandits = {
+            "warm": (router.bandit(), router.context(router.fitted.predict(test.texts))),
+            "cold": (
+                LinearThompson(test.names, 17, prior_mean=np.eye(17)[0] / 2, prior_precision=np.array(believed),
+                               noise_sd=0.45, seed=seed),
+                free.transform(embed(test.texts)),
+            ),
+        }  # fmt: skip
+        for name, (bandit, context) in bandits.items():
+            played = replay(bandit, Phase(test, np.zeros(len(test.names))), order, 0.0, context)
+            late = slice(-(len(order) // 3), None)
+            best = test.quality[order[late, 0]].mean(axis=0).max()
+            gains[name].append(100 * float(played.reward[late].mean() - best))
+    _line("warm_points_over_best_single", np.array(gains["warm"]), ">=1.5")
+    _line("cold_points_over_best_single", np.array(gains["cold"]), ">=-0.5")
+
+
+def pacer() -> None:
+    """20 seeds, 10,000 rounds, three budgets: spending, and quality against the best mixture of two models at it."""
+    train, test = _parts(datasets.load("synthetic?models=40&prompts=11000"), 1000)
+    charge = policy.ExpectedCost().fit(train).predict(test.texts)
+    router, order = _router().fit(train), orders(len(test), 10_000, SEEDS)
+    context = router.context(router.fitted.predict(test.texts))
+    for usd_per_1k in (0.15, 0.3, 0.6):
+        paced = BudgetPacer(usd_per_1k * 10, 10_000, streams=SEEDS)
+        played = replay(router.bandit(SEEDS), Phase(test, charge), order, context=context, pacer=paced)
+        spent = played.cost_usd.sum(axis=0) / paced.budget_usd
+        harness.line(f"pacer_{usd_per_1k}_spent_over_budget", spent.mean(), spent.min(), spent.max(), "0.99..1.01")
+        gained = regret.utilities(played, 0.0).mean(axis=0) - regret.best_mixture(played)
+        _line(f"pacer_{usd_per_1k}_quality_over_best_mixture", gained, ">=0")
+        harness.line(f"pacer_{usd_per_1k}_least_of_the_seeds", gained.min(), np.nan, np.nan, ">=0")
+
+
+def drift() -> None:
+    """20 models; after 3,000 rounds the one that is chosen most loses half of its quality, or prices turn around."""
+    train, test = _parts(datasets.load("synthetic?models=20&prompts=7000"), 1000)
+    charge = policy.ExpectedCost().fit(train).predict(test.texts)
+    order = orders(len(test), 6000, SEEDS)
+    for memory in (1000.0, 2000.0, 4000.0, np.inf):
+        router = _router(memory=memory).fit(train)
+        context = router.context(router.fitted.predict(test.texts))
+        first = replay(router.bandit(SEEDS), Phase(test, charge), order[:1000], WEIGHT, context)
+        liked = test.names[int(np.bincount(first.arms.ravel()).argmax())]
+        phases = Phase(test, charge), Phase(degraded(test, liked, 0.5), charge, 3000)
+        played = replay(router.bandit(SEEDS), phases, order, WEIGHT, context)
+        later = slice(4000, 5000)
+        share = regret.utilities(played, WEIGHT)[later].mean(axis=0) / regret.bayes(played, WEIGHT)[later].mean(axis=0)
+        before = regret.utilities(played, WEIGHT)[2000:3000].mean() / regret.bayes(played, WEIGHT)[2000:3000].mean()
+        fixed = regret.utilities(played, WEIGHT)[later].mean(axis=0) / regret.best_fixed(played, WEIGHT)[later].mean(
+            axis=0
+        )
+        print(memory, liked, "before", before, "fixed", fixed.mean())
+        _line("drift_utility_over_best_policy", share, ">=0.95")
+
+
+BARS: dict[str, Callable[[], None]] = {"prior": prior, "labels": labels, "pacer": pacer, "drift": drift}
+NEEDS = {"labels": "llmrouter/default"}
+
+
+def main(names: list[str]) -> None:
+    """The named bars, or all."""
+    if unknown := set(names) - set(BARS):
+        sys.exit(f"no bar {', '.join(sorted(unknown))}; there are {', '.join(BARS)}")
+    for name in names or BARS:
+        start = time.perf_counter()
+        with one_blas_thread:
+            BARS[name]()
+        harness.tell(f"{name}: {time.perf_counter() - start:.1f} s")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,33 @@
+"""What learning online costs and brings. The code stands in ``regret``, ``offpolicy`` and ``experiment``."""
+
+from toolkit.evaluation.metrics.metric import Metric
+
+METRICS: dict[str, Metric] = {
+    "regret_per_round": Metric(
+        "regret per round",
+        "utility",
+        False,
+        "Utility given away against the Bayes-optimal policy (where true means are unknown: against hindsight), mean "
+        "over rounds; interval over seeds.",
+    ),
+    "regret_to_fixed": Metric(
+        "regret to best fixed arm",
+        "utility",
+        False,
+        "Utility given away against the one arm that hindsight picks for each seed; below 0 it is beaten.",
+    ),
+    "utility": Metric(
+        "utility", "quality - weight x USD", True, "True mean quality minus the weight times the charge."
+    ),
+    "utility_late": Metric(
+        "utility, last third", "quality - weight x USD", True, "Utility of the last third of the rounds."
+    ),
+    "quality_online": Metric("quality", "share", True, "Mean quality of the answers that were chosen."),
+    "spent_over_budget": Metric("spent / budget", "ratio", None, "Dollars spent over the budget when it ends."),
+    "rounds_to_recover": Metric(
+        "rounds to recover",
+        "rounds",
+        False,
+        "After a change, until the mean of 200 rounds has 95% of the best policy's utility.",
+    ),
+}
