@@ -113,25 +113,27 @@ class Bandit(Parameterised):
         Raises:
             ToolkitError: no such arm or stream, a reward out of range, or a shape that is another.
         """
-        arm, reward = np.atleast_1d(arm), np.atleast_1d(np.asarray(reward, dtype=float))
-        stream = np.arange(len(arm)) if stream is None else np.atleast_1d(stream)
+        arm, reward = np.array(arm, ndmin=1), np.array(reward, dtype=float, ndmin=1)
+        stream = np.arange(len(arm)) if stream is None else np.array(stream, ndmin=1)
         context, predicted = self._context(context, len(arm)), self._predicted(predicted, len(arm))
-        whole = all(values.dtype.kind in "iu" and values.shape == reward.shape for values in (arm, stream))
-        self._check(whole and reward.ndim == 1, "an arm, a reward and a stream of each, arms and streams by number")
-        inside = ((arm >= 0) & (arm < len(self.arms))).all() and ((stream >= 0) & (stream < self.streams)).all()
-        self._check(inside, f"arms below {len(self.arms)} and streams below {self.streams}; got {arm}, {stream}")
-        self._check(len(set(stream.tolist())) == len(stream), "one arm of a stream at a time")
-        self._check(not ((reward < 0) | (reward > 1)).any(), f"rewards from 0 to 1, NaN for none; got {reward}")
-        known = np.flatnonzero(~np.isnan(reward))
-        if known.size:
-            seen = Seen(
-                arm[known],
-                reward[known],
-                stream[known],
-                None if context is None else context[known],
-                None if predicted is None else predicted[known, arm[known]],
-            )
+        self._check_told(arm, reward, stream)
+        predicted = None if predicted is None else predicted[np.arange(len(arm)), arm]
+        seen = Seen(arm, reward, stream, context, predicted)
+        if (lost := np.isnan(reward)).any():
+            seen = Seen(*(None if values is None else values[~lost] for values in seen))
+        if len(seen.arm):
             self._learn(seen)
+
+    def _check_told(self, arm: np.ndarray, reward: np.ndarray, stream: np.ndarray) -> None:
+        if not (arm.shape == reward.shape == stream.shape and arm.dtype.kind in "iu" and stream.dtype.kind in "iu"):
+            self._check(False, "an arm, a reward and a stream of each, arms and streams by number")
+        for numbers, count, what in ((arm, len(self.arms), "arms"), (stream, self.streams, "streams")):
+            if numbers.min(initial=0) < 0 or numbers.max(initial=0) >= count:
+                self._check(False, f"{what} from 0 to {count - 1}; got {numbers}")
+        if len(stream) > 1 and len(set(stream.tolist())) < len(stream):
+            self._check(False, "one arm of a stream at a time")
+        if ((reward < 0) | (reward > 1)).any():
+            self._check(False, f"rewards from 0 to 1, NaN for none; got {reward}")
 
     def _context(self, context: np.ndarray | None, rows: int) -> np.ndarray | None:
         if not self.contextual:
