@@ -115,27 +115,24 @@ def check_log(log: pd.DataFrame, models: Sequence[str] | None = None, name: str 
     """
     if missing := [column for column in NEEDED if column not in log.columns]:
         raise ToolkitError(f"{name}: the columns {', '.join(NEEDED)} were expected; missing: {', '.join(missing)}.")
-    ids = log["decision_id"].astype(str)
-    _refuse(log, ids.duplicated(), name, "an id that comes once", "decision_id")
-    own = log["model"].notna() & log["reward"].notna()
-    rows = log[own].reset_index(drop=True)
+    log = log.reset_index(drop=True)
+    _refuse(log, log["decision_id"].astype(str).duplicated(), name, "an id that comes once", "decision_id")
+    rows = log[log["model"].notna() & log["reward"].notna()].copy()
     known = rows["model"].isin(list(rows["model"].unique() if models is None else models))
     _refuse(rows, ~known, name, "a model of the pool", "model")
-    for column, low in (("propensity", 0.0), ("reward", -1e-300)):
-        rows[column] = pd.to_numeric(rows[column], errors="coerce")
-        fine = (rows[column] > low) & (rows[column] <= 1)
-        _refuse(
-            rows, ~fine, name, f"a {column} {'above 0 and' if column == 'propensity' else 'from 0'} up to 1", column
-        )
+    for column, from_ in (("propensity", "above 0"), ("reward", "from 0")):
+        rows[column] = pd.to_numeric(rows[column], errors="coerce").astype(float)
+        low = rows[column] > 0 if column == "propensity" else rows[column] >= 0
+        _refuse(rows, ~(low & (rows[column] <= 1)), name, f"a {column} {from_} and up to 1", column)
     if rows.empty:
         raise ToolkitError(f"{name}: decisions with a model and a reward were expected; there are none.")
-    return rows
+    return rows.reset_index(drop=True)
 
 
 def _refuse(rows: pd.DataFrame, bad: pd.Series, name: str, expected: str, column: str) -> None:
     if bad.any():
-        at = int(np.flatnonzero(bad.to_numpy())[0])
-        row = rows.iloc[at]
+        at = int(bad.index[bad.to_numpy().argmax()])  # of the whole log
+        row = rows.loc[at]
         raise ToolkitError(
             f"{name}, row {at + 1} (decision {row['decision_id']!r}): {expected} was expected; found {row[column]!r}. "
             f"{int(bad.sum())} such row(s); nothing was estimated."

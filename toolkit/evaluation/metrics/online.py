@@ -24,6 +24,15 @@ METRICS: dict[str, Metric] = {
     ),
     "quality_online": Metric("quality", "share", True, "Mean quality of the answers that were chosen."),
     "spent_over_budget": Metric("spent / budget", "ratio", None, "Dollars spent over the budget when it ends."),
+    "policy_value": Metric(
+        "value", "mean reward", True, "What a policy earns a request, estimated from a log that another one made."
+    ),
+    "effective_rewards": Metric(
+        "effective rewards",
+        "rewards",
+        True,
+        "Kish's effective sample size of the importance weights: how many rewards of its own the estimate is worth.",
+    ),
     "rounds_to_recover": Metric(
         "rounds to recover",
         "rounds",
