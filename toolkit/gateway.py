@@ -181,13 +181,13 @@ class Gateway:
             with self._lock:
                 drawn = self.bandit.draws(self._draws, context, self._prior(predicted))[:, 0]
                 taken = int(self._rng.integers(len(drawn))) if len(drawn) > 1 else 0
-        charged = np.zeros(predicted.shape) if cost is None or self._utility_learned else cost
-        columns = policy.choose(drawn, charged, 0.0 if self._utility_learned else self.weight)
+        weight = 0.0 if self.bandit is not None and self.bandit.charges else self.weight
+        columns = policy.choose(drawn, np.zeros(predicted.shape) if cost is None else cost, weight)
         column, propensity = int(columns[taken]), float((columns == columns[taken]).mean())
         if self.bandit is not None and len(drawn) == 1:
             propensity = float("nan")
         how = "predicted" if self.bandit is None else "drawn"
-        reason = f"{how} quality {drawn[taken, column]:.3f}, {self.weight:g} of it given up per dollar"
+        reason = f"{how} quality {drawn[taken, column]:.3f}, {weight:g} of it given up per dollar"
         if pinned is not None:
             column, propensity, reason = pinned, 1.0, "the model of this session"
         models = self.router.models_
@@ -203,14 +203,10 @@ class Gateway:
             arm=column,
             predicted=predicted[0],
             cost_usd=None if cost is None else cost[0],
-            weight=0.0 if self._utility_learned else self.weight,
+            weight=weight,
             propensity=propensity,
             context=context,
         )
-
-    @property
-    def _utility_learned(self) -> bool:
-        return self.bandit is not None and self.bandit.learns_utility
 
     def _context(self, predicted: np.ndarray, vector: np.ndarray | None) -> np.ndarray | None:
         if not self.bandit.contextual:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit import policy
+from toolkit.bandits.adaptive import AdaptiveBeta
 from toolkit.bandits.adversarial import EXP3
 from toolkit.bandits.base import Bandit
 from toolkit.bandits.counting import UCB1, BetaThompson, EpsilonGreedy, GaussianThompson
@@ -30,6 +31,9 @@ MAKE: dict[type[Bandit], Callable[..., Bandit]] = {
     LogisticThompson: lambda arms, **options: LogisticThompson(arms, D, **options),
     NeuralUCB: lambda arms, **options: NeuralUCB(arms, D, hidden=8, remembered=200, **options),
     EXP3: lambda arms, **options: EXP3(arms, 0.1, **options),
+    AdaptiveBeta: lambda arms, **options: AdaptiveBeta(
+        arms, [0.01] * (arms if isinstance(arms, int) else len(arms)), types=D, prior=2.0, **options
+    ),
     DuelingThompson: lambda arms, **options: DuelingThompson(
         arms, **{k: v for k, v in options.items() if k != "memory"}
     ),

@@ -20,6 +20,7 @@ class EXP3(Bandit):
         horizon: rounds that are expected.
     """
 
+    charges: ClassVar[bool] = True
     learns_utility: ClassVar[bool] = True
 
     def __init__(

@@ -31,7 +31,8 @@ class Bandit(Parameterised):
     Attributes:
         arms: names of the m arms, in column order.
         contextual: needs a context vector.
-        learns_utility: takes rewards with the cost charged already (EXP3), and its scores are the choice itself.
+        charges: its scores have costs in them already, so the policy charges none.
+        learns_utility: and so must its rewards (``policy.unit_utility``).
         active: which arms are in, bool (m,).
 
     Args of all:
@@ -42,6 +43,7 @@ class Bandit(Parameterised):
     """
 
     contextual: ClassVar[bool] = False
+    charges: ClassVar[bool] = False
     learns_utility: ClassVar[bool] = False
     _shared: ClassVar[tuple[str, ...]] = ()  # of ``_arrays``, those without an axis of arms
 

@@ -14,6 +14,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from toolkit import __version__
+from toolkit.bandits.adaptive import AdaptiveBeta
 from toolkit.bandits.adversarial import EXP3
 from toolkit.bandits.base import Bandit
 from toolkit.bandits.counting import UCB1, BetaThompson, EpsilonGreedy, GaussianThompson
@@ -25,7 +26,7 @@ from toolkit.errors import ToolkitError
 FORMAT = 1
 BANDITS = (
     BetaThompson, GaussianThompson, UCB1, EpsilonGreedy, LinUCB, LinearThompson, LogisticThompson, NeuralUCB, EXP3,
-    DuelingThompson,
+    DuelingThompson, AdaptiveBeta,
 )  # fmt: skip
 _HEADER = "header"
 

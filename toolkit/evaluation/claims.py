@@ -8,4 +8,5 @@ LATENCY_CLAIMS_MS: dict[str, tuple[float, float]] = {
     "RouteLLM BERT (110M), CPU": (1, 5),
     "Arch-Router 1.5B, GPU": (50, 100),
 }
+ACCURACY_CLAIM = 0.9  # tx402's "about 90% accuracy", of what it does not say
 NO_GPU = "not measured on a GPU"

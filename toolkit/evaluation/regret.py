@@ -94,11 +94,12 @@ def recovery(played: Played, weight: float, share: float = 0.95, window: int = 2
     """
     _, span = played.spans()[-1]
     gained, best = utilities(played, weight)[span], bayes(played, weight)[span]
-    reached = _moving(gained, window) >= share * _moving(best, window)
+    reached = moving(gained, window) >= share * moving(best, window)
     first = np.where(reached.any(axis=0), reached.argmax(axis=0) + window, np.nan)
     return first
 
 
-def _moving(values: np.ndarray, window: int) -> np.ndarray:
+def moving(values: np.ndarray, window: int) -> np.ndarray:
+    """Means of so many rounds up to each, (T - window + 1, S)."""
     total = np.cumsum(np.vstack([np.zeros((1, values.shape[1])), values]), axis=0)
     return (total[window:] - total[:-window]) / window

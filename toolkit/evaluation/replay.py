@@ -162,7 +162,7 @@ class _Game:
 
     def choose(self, rows: np.ndarray, charge: np.ndarray, weight: np.ndarray) -> np.ndarray:
         scores = self.bandit.scores(**self._seen(rows))
-        if self.bandit.learns_utility:
+        if self.bandit.charges:
             return scores.argmax(axis=1)
         return policy.choose(scores - weight[:, None] * charge, charge, 0.0)
 

@@ -5,6 +5,7 @@ from toolkit.figures.comparison import cost_curves, intervals, strong_call_curve
 from toolkit.figures.exploration import agreement, front, lengths, quality_by_domain
 from toolkit.figures.latency import latencies, latency_by_length, stage_times
 from toolkit.figures.learning import learning_curves, quality_against_time
+from toolkit.figures.online import online_front, policy_values, recovery, regret_curves, three_accuracies
 from toolkit.figures.style import page_width, save, use_style
 
 __all__ = [
@@ -16,15 +17,20 @@ __all__ = [
     "latency_by_length",
     "learning_curves",
     "lengths",
+    "online_front",
     "page_width",
+    "policy_values",
     "promises",
     "quality_against_time",
     "quality_by_domain",
+    "recovery",
+    "regret_curves",
     "risk_coverage",
     "save",
     "stage_times",
     "staleness",
     "strong_call_curves",
+    "three_accuracies",
     "use_style",
     "wrong_by_entries",
 ]

@@ -23,6 +23,7 @@ FRONT_METRICS = (
     "pareto_distance",
 )
 CACHE_METRICS = ("threshold", "hits_per_request", "wrong_per_hit", "wrong_per_request", "recall_per_answerable")
+ONLINE_METRICS = ("regret_per_round", "utility", "utility_late", "quality_online", "cost_usd_per_1k")
 LATENCY_METRICS = ("p50_ms", "speedup", "usd_per_million")
 RULE_METRICS = ("quality", "share_strong")
 _THRESHOLDS = ("cpt50", "cpt80", "cost_at_equal_quality")

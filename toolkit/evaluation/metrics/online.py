@@ -23,6 +23,30 @@ METRICS: dict[str, Metric] = {
         "utility, last third", "quality - weight x USD", True, "Utility of the last third of the rounds."
     ),
     "quality_online": Metric("quality", "share", True, "Mean quality of the answers that were chosen."),
+    "utility_kept": Metric(
+        "utility / best policy's",
+        "share",
+        True,
+        "Utility of the last quarter of the rounds, after a change, over that of the best policy in the changed world.",
+    ),
+    "quality_over_mixture": Metric(
+        "quality over the best mixture",
+        "quality",
+        True,
+        "True mean quality minus that of the best lottery of two models at the same spending, chosen in hindsight.",
+    ),
+    "class_accuracy": Metric(
+        "class accuracy",
+        "share",
+        True,
+        "Choices that are the label a classifier is trained on: the cheapest of the models that answer best.",
+    ),
+    "best_model_hits": Metric(
+        "best-model hits", "share", True, "Choices than which no model would have answered better."
+    ),
+    "quality_retained": Metric(
+        "quality retained", "share", True, "Mean quality over that of the best single model on the same prompts."
+    ),
     "spent_over_budget": Metric("spent / budget", "ratio", None, "Dollars spent over the budget when it ends."),
     "policy_value": Metric(
         "value", "mean reward", True, "What a policy earns a request, estimated from a log that another one made."
