@@ -102,9 +102,8 @@ def estimate(
         ratio = (weight * logged.reward).mean() / total
         found["SNIPS"] = ratio + weight * (logged.reward - ratio) / total  # its mean is the ratio, its SD that of it
     if predicted is not None:
-        direct = (chances * predicted).sum(axis=1)
-        found["DM"] = direct
-        found["DR"] = direct + weight * (logged.reward - predicted[rows, logged.arm])
+        found["DM"] = (chances * predicted).sum(axis=1)
+        found["DR"] = doubly_robust(logged, chances, predicted)
     warning = support(logged, chances)
     notes = {"DM": "; ".join(filter(None, [warning, "its interval leaves out the error of the model of rewards"]))}
     effective = float(weight.sum() ** 2 / (weight**2).sum()) if weight.any() else 0.0
@@ -112,6 +111,13 @@ def estimate(
     size = {"system": system, "metric": "effective_rewards", "value": effective, "ci_low": np.nan, "ci_high": np.nan}
     table.append(size | {"unit": METRICS["effective_rewards"].unit, "note": warning, "n": len(rows)})
     return pd.DataFrame(table)
+
+
+def doubly_robust(logged: Logged, chances: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """A value for each row, (n,), whose mean is DR: two policies on one log are compared by their difference."""
+    rows = np.arange(len(logged.arm))
+    weight = chances[rows, logged.arm] / logged.propensity
+    return (chances * predicted).sum(axis=1) + weight * (logged.reward - predicted[rows, logged.arm])
 
 
 def support(logged: Logged, chances: np.ndarray) -> str:
