@@ -1,20 +1,29 @@
 """The gateway decides as its parts do, one prompt at a time or many at once."""
 
+import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from toolkit import encoders
+from toolkit import encoders, logs
+from toolkit.bandits.adaptive import AdaptiveBeta
+from toolkit.bandits.adversarial import EXP3
 from toolkit.bandits.counting import GaussianThompson
+from toolkit.bandits.linear import LinUCB
+from toolkit.bandits.router import ThompsonSamplingRouter
 from toolkit.cache.scope import Scope
 from toolkit.cache.semantic import SemanticCache
 from toolkit.cache.threshold import Fixed
 from toolkit.errors import ToolkitError
 from toolkit.evaluation.stages import STAGES, stage_seconds, staged
 from toolkit.gateway import Gateway
+from toolkit.logs import DecisionLog
+from toolkit.pricing import PRICE_COLUMNS
+from toolkit.routers.base import Router
 from toolkit.routers.baselines import TokenLengthRule
 from toolkit.routers.classical import RidgeRegression
 
@@ -152,3 +161,127 @@ def test_parts_that_do_not_fit_are_refused(parts, tmp_path):
         Gateway(router, weight=float("nan"))
     with pytest.raises(ToolkitError, match=r"a bandit of 1 stream of .* was expected; got 1 of arm 1"):
         Gateway(router, bandit=GaussianThompson(99))
+
+
+def test_an_exploring_gateway_logs_chances_that_are_exact_and_decisions_that_can_be_made_again(parts, tmp_path):
+    router, _, data = parts
+    path, bandit = tmp_path / "log.jsonl", GaussianThompson(router.models_, prior_sd=0.3, seed=3)
+    with DecisionLog(path) as log:
+        gateway = Gateway(router, bandit=bandit, weight=20.0, log=log, draws=50, seed=1)
+        ids = []
+        for text in data.texts[:40]:
+            routed = gateway.route(text)
+            assert routed.propensity * 50 == pytest.approx(round(routed.propensity * 50)) and routed.propensity > 0
+            ids.append(routed.id)
+        for number, name in enumerate(ids[:30]):
+            gateway.update(name, number % 2, cost_usd=0.001)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines[:40]:
+        assert logs.decide_again(line) == line["model"]
+    table = logs.read_log(path)
+    assert table["text"].tolist() == data.texts[:40] and table["decision_id"].tolist() == ids
+    judged = logs.check_log(table, router.models_)
+    assert len(judged) == 30 and judged["reward"].tolist() == [0.0, 1.0] * 15
+    assert gateway.account.requests == 40 and gateway.account.spent_usd == pytest.approx(0.03)
+    with DecisionLog(tmp_path / "quiet.jsonl", keep_text=False) as log:
+        Gateway(router, log=log).route("a secret")
+    assert "secret" not in (tmp_path / "quiet.jsonl").read_text()
+
+
+def test_importance_weights_of_a_log_have_mean_one(parts, tmp_path):
+    """Of any policy: here of one that always takes the first model, over many decisions about one prompt."""
+    router, _, data = parts
+    bandit = GaussianThompson(router.models_, prior_sd=0.3, seed=3)
+    with DecisionLog(tmp_path / "log.jsonl") as log:
+        gateway = Gateway(router, bandit=bandit, log=log, draws=20)
+        found = [gateway.route(data.texts[0]) for _ in range(600)]
+    for arm in range(3):
+        weights = np.array([(one.arm == arm) / one.propensity for one in found])
+        if weights.any():
+            assert abs(weights.mean() - 1) < 4 * weights.std() / 600**0.5 + 0.02
+
+
+def test_a_reward_is_told_once_by_the_id_of_its_decision(parts, tmp_path):
+    router, _, data = parts
+    with SemanticCache(tmp_path / "cache.sqlite", policy=Fixed(0.9)) as cache:
+        gateway = Gateway(router, cache, GaussianThompson(router.models_))
+        routed = gateway.route(data.texts[0], SCOPE)
+        for wrong in (1.5, -1, float("nan"), "1", None):
+            with pytest.raises(ToolkitError, match="a reward from 0 to 1"):
+                gateway.update(routed.id, wrong)
+        with pytest.raises(ToolkitError, match="an answer of the cache that waits"):
+            gateway.judge(routed.id, True)
+        gateway.update(routed.id, 1.0, cost_usd=0.02)
+        for again in (routed.id, "none"):
+            with pytest.raises(ToolkitError, match="a model's answer that waits"):
+                gateway.update(again, 1.0)
+        assert gateway.bandit.pulls_.sum() == 1
+        gateway.remember(data.texts[0], "answer", SCOPE, routed)
+        hits = [gateway.route(data.texts[0], SCOPE) for _ in range(4)]
+        assert all(hit.source == "cache" for hit in hits)
+        gateway.judge(hits[0].id, True)
+        gateway.judge(hits[1].id, False, harm_usd=0.03)
+        with pytest.raises(ToolkitError, match="an answer of the cache that waits"):
+            gateway.judge(hits[1].id, True)
+        books = gateway.account
+        assert (books.requests, books.hits, books.judged, books.wrong, books.answered) == (5, 4, 2, 1, 1)
+        assert books.saved_usd == pytest.approx(4 * (0.02 - 0.03 / 2))  # the judged hits stand for all four
+
+
+def test_a_session_keeps_its_model_as_long_as_that_is_in(parts):
+    router, _, data = parts
+    bandit = GaussianThompson(router.models_, prior_sd=1.0, seed=2)
+    gateway = Gateway(router, bandit=bandit)
+    first = gateway.route(data.texts[0], session="s")
+    assert first.source == "router"
+    later = [gateway.route(text, session="s") for text in data.texts[:30]]
+    assert {one.arm for one in later} == {first.arm} and {one.source for one in later} == {"session"}
+    assert {one.propensity for one in later} == {1.0}
+    assert len({gateway.route(text).arm for text in data.texts[:30]}) > 1
+    bandit.remove_arm(first.decision.model)
+    moved = gateway.route(data.texts[0], session="s")
+    assert moved.source == "router" and moved.arm != first.arm
+    assert gateway.route(data.texts[1], session="s").arm == moved.arm
+
+
+def test_prices_change_the_choice_at_once(parts):
+    router, _, data = parts
+    gateway = Gateway(router, weight=1000.0)
+    before = {gateway.route(text).decision.model for text in data.texts[:30]}
+    assert before == {"qwen-flash"}
+    prices = pd.DataFrame(1.0, index=router.models_, columns=list(PRICE_COLUMNS))
+    prices.loc["qwen-flash"] = 1000.0
+    gateway.reprice(prices)
+    after = [gateway.route(text).decision for text in data.texts[:30]]
+    assert "qwen-flash" not in {one.model for one in after} and after[0].expected_cost_usd > 0
+    with pytest.raises(ToolkitError, match="qwen-max missing"):
+        gateway.reprice(prices.drop(index="qwen-max"))
+    assert Gateway(router, prices=prices, weight=1000.0).route(data.texts[0]).decision.model == after[0].model
+
+
+def test_a_thompson_sampling_router_and_routers_of_other_kinds_serve(parts):
+    _, _, data = parts
+    learner = ThompsonSamplingRouter(RidgeRegression(encoder="lexical"), folds=2).fit(data)
+    gateway = Gateway(learner)
+    assert gateway.bandit is learner.bandit_
+    for text in data.texts[:40]:
+        routed = gateway.route(text)
+        gateway.update(routed.id, 1.0)
+        arm = routed.arm
+    assert learner.bandit_.weights_[0, arm, 0] > learner.features_.loadings()[arm, 0]  # better than the labels said
+    for bandit in (EXP3(data.names), LinUCB(data.names, 1024), AdaptiveBeta(data.names, [1, 2, 3], types=1024)):
+        other = Gateway(RidgeRegression(encoder="lexical").fit(data), bandit=bandit, weight=20.0)
+        routed = other.route(data.texts[0])
+        other.update(routed.id, 1.0)
+    plain = Gateway(DomainMeanOfNothing().fit(data), weight=1.0).route("x")
+    assert plain.decision.model in data.names and plain.propensity == 1.0
+
+
+class DomainMeanOfNothing(Router):
+    """A router without an encoder: the mean of each model."""
+
+    def _fit(self, train):
+        self.mean_ = train.mean_quality()
+
+    def _predict(self, texts, metadata):
+        return np.tile(self.mean_, (len(texts), 1))

@@ -31,7 +31,7 @@ FLOORS = [
     ["outcomes"],
     ["policy", "encoders"],
     ["datasets", "routers", "bandits", "cache"],
-    ["decisions", "logs"],
+    ["decisions", "endpoint", "logs"],
     ["gateway"],
     ["evaluation"],
     ["figures"],
