@@ -18,24 +18,14 @@ from toolkit.bandits.counting import BetaThompson, GaussianThompson
 from toolkit.bandits.features import Components
 from toolkit.bandits.linear import LinearThompson, LinUCB
 from toolkit.bandits.pacing import BudgetPacer
-from toolkit.bandits.router import ThompsonSamplingRouter
 from toolkit.evaluation import regret
+from toolkit.evaluation.online_study import router as router_of
 from toolkit.evaluation.replay import Phase, degraded, orders, replay
-from toolkit.evaluation.selection import CrossValidated
 from toolkit.hardware import one_blas_thread
 from toolkit.outcomes import Outcomes
-from toolkit.routers.base import Router
-from toolkit.routers.classical import RidgeRegression
 
 SEEDS, WEIGHT = 20, 20.0
 ENCODER = "minilm+lexical+surface"
-PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0)
-
-
-def _router(encoder: str = ENCODER, **options: float) -> Router:
-    """Ridge regression, its penalty chosen inside the labelled prompts."""
-    members = tuple(RidgeRegression(penalty, encoder) for penalty in PENALTIES)
-    return ThompsonSamplingRouter(CrossValidated(members, score="quality", tolerance=0), **options)
 
 
 def _parts(data: Outcomes, labels: int, seed: int = 0) -> tuple[Outcomes, Outcomes]:
@@ -54,7 +44,7 @@ def prior() -> None:
     train, test = _parts(datasets.load("synthetic?models=40&prompts=11000"), 1000)
     charge = policy.ExpectedCost().fit(train).predict(test.texts)
     phase, order = Phase(test, charge), orders(len(test), 10_000, SEEDS)
-    router = _router().fit(train)
+    router = router_of(ENCODER).fit(train)
     factors = router.context(router.fitted.predict(test.texts))
     embed = encoders.get(ENCODER).encode
     cold = Components(64).fit(embed(train.texts)).transform(embed(test.texts)) / 8  # length about 1, as in the paper
@@ -82,7 +72,7 @@ def labels() -> None:
     embed = encoders.get("minilm+lexical").encode
     for seed in range(SEEDS):
         train, test = _parts(data, 1000, seed)
-        router = _router("minilm+lexical", seed=seed).fit(train)
+        router = router_of("minilm+lexical", seed=seed).fit(train)
         order = orders(len(test), len(test), 1, seed)
         free = Components(16).fit(embed(train.texts))
         believed = [1 / 0.15**2, *[1 / 0.02**2] * 16]
@@ -107,7 +97,7 @@ def pacer() -> None:
     """20 seeds, 10,000 rounds, three budgets: spending, and quality against the best mixture of two models at it."""
     train, test = _parts(datasets.load("synthetic?models=40&prompts=11000"), 1000)
     charge = policy.ExpectedCost().fit(train).predict(test.texts)
-    router, order = _router().fit(train), orders(len(test), 10_000, SEEDS)
+    router, order = router_of(ENCODER).fit(train), orders(len(test), 10_000, SEEDS)
     context = router.context(router.fitted.predict(test.texts))
     for usd_per_1k in (0.15, 0.3, 0.6):
         paced = BudgetPacer(usd_per_1k * 10, 10_000, streams=SEEDS)
@@ -124,13 +114,13 @@ def drift() -> None:
     train, test = _parts(datasets.load("synthetic?models=20&prompts=7000"), 1000)
     charge = policy.ExpectedCost().fit(train).predict(test.texts)
     order, later = orders(len(test), 6000, SEEDS), slice(4000, 5000)
-    router = _router(memory=2000.0).fit(train)
+    router = router_of(ENCODER, memory=2000.0).fit(train)
     context = router.context(router.fitted.predict(test.texts))
     first = replay(router.bandit(SEEDS), Phase(test, charge), order[:1000], WEIGHT, context)
     liked = test.names[int(np.bincount(first.arms.ravel()).argmax())]
     worse = Phase(degraded(test, liked, 0.5), charge, 3000)
     played = replay(router.bandit(SEEDS), (Phase(test, charge), worse), order, WEIGHT, context)
-    knows = _router().fit(degraded(train, liked, 0.5))  # its labels are of the changed world
+    knows = router_of(ENCODER).fit(degraded(train, liked, 0.5))  # its labels are of the changed world
     informed = replay(knows.bandit(SEEDS), replace(worse, start=0), order, WEIGHT,
                       knows.context(knows.fitted.predict(test.texts)))  # fmt: skip
     gained = regret.utilities(played, WEIGHT)

@@ -179,8 +179,8 @@ def test_every_profile_plays_on_data_with_and_without_costs():
         assert len(runs) == 4 and rows.loc[rows["metric"] == "best_model_hits", "value"].between(0, 1).all()
         assert (regret.summary(runs, weight).query("metric == 'regret_per_round'")["value"] >= 0).all()
         assert online_study.budgets(one).empty == (data.cost_source == "none")
-    with pytest.raises(ToolkitError, match="at least 40 prompts"):
-        online_study.scene(world(30), plan, "lexical")
+    with pytest.raises(ToolkitError, match="at least 20 prompts"):
+        online_study.scene(world(19), plan, "lexical")
 
 
 def test_keywords_make_tiers_and_tiers_make_models(synthetic):

@@ -58,8 +58,9 @@ class ThompsonSamplingRouter(Router):
         if count < 2:
             return self.fitted.predict_outcomes(train)
         fold, predicted = train.folds(count, self.seed), np.empty(train.quality.shape)
+        chosen = self.fitted.kept()  # where settings were chosen among the labels, they stay
         for part in range(count):
-            router = self.member.clone().fit(train.subset(fold != part))
+            router = chosen.clone().fit(train.subset(fold != part))
             predicted[fold == part] = router.predict_outcomes(train.subset(fold == part))
         return predicted
 

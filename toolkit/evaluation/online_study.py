@@ -90,8 +90,8 @@ def scene(outcomes: Outcomes, plan: Plan, encoder: str, seed: int = 0) -> Scene:
     """
     data = outcomes.subset(outcomes.complete(outcomes.cost_source != "none"))
     labels = min(plan.labels, len(data) // 2)
-    if labels < 20:
-        raise ToolkitError(f"{outcomes.name}: at least 40 prompts that all models answered were expected.")
+    if labels < 10:
+        raise ToolkitError(f"{outcomes.name}: at least 20 prompts that all models answered were expected.")
     train, test = data.split(1 - labels / len(data), seed)
     priced = data.cost_source != "none"
     charge = policy.ExpectedCost().fit(train).predict(test.texts) if priced else np.zeros(test.quality.shape)

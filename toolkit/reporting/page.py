@@ -102,7 +102,7 @@ def _section(
     rows = tables.unfold(measurements[measurements["dataset"] == name])
     pair, cost = rows[rows["analysis"].isin(["pair", "without_suspect"])], rows[rows["analysis"] == "cost"]
     benchmarks = rows[rows["analysis"].isin(["cost", "robustness"])]
-    latency, rules = rows[rows["analysis"] == "latency"], rows[rows["analysis"] == "rules"]
+    latency, rules, online = (rows[rows["analysis"] == name] for name in ("latency", "rules", "online"))
     blocks = [
         _block(
             "Two models: share of strong calls", _pair_text(pair), pair, [present.PAIR_METRICS, present.RULE_METRICS]
@@ -116,6 +116,7 @@ def _section(
         _block("By the benchmarks' own measures", "", benchmarks, [present.FRONT_METRICS, present.ARENA_METRICS]),
         _block("Time of one decision", _latency_text(described["device"]), latency, [present.LATENCY_METRICS], False),
         _block("What a semantic cache gets wrong", _cache_text(rules), rules, [present.CACHE_METRICS], False),
+        _block("What learning online brings", _ONLINE if len(online) else "", online, [present.ONLINE_METRICS], False),
     ]
     parts = [part for part in described["notebooks"] if part["dataset"] == name]
     # As the blocks: quality first, from the last notebook of a data set on; then what is asked once a report.
@@ -151,6 +152,12 @@ def _latency_text(device: str) -> str:
         "Text in, model out, one prompt at a time, on the processor in the manifest. Speedups are ratios of one "
         f"run; networks without weights at hand are timed with random ones of the exact shape. {gpu}"
     )
+
+
+_ONLINE = (
+    "Each learner is told the quality of its own answers only; regret is utility given away against the best that a "
+    "prompt allows, intervals are over seeds. What is claimed of tx402 stands beside its emulation in notebook 06."
+)
 
 
 def _cache_text(rules: pd.DataFrame) -> str:
