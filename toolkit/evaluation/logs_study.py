@@ -27,11 +27,13 @@ class Lesson:
     """A log, the part that may be learned from and the part that judges.
 
     Attributes:
+        name: of the file, or of the data that it was made of.
         models: of the pool.
         early, late: rows of the log, in time; the later ones judge.
         truth: true mean quality (late rows, m), where the log was made here.
     """
 
+    name: str
     models: tuple[str, ...]
     early: pd.DataFrame
     late: pd.DataFrame
@@ -79,7 +81,7 @@ def lesson(log: str, outcomes: Outcomes | None, most: int, seed: int = 0) -> Les
     if log:
         rows = logs.check_log(logs.read_log(log), name=Path(log).name)
         models = tuple(sorted(rows["model"].unique()))
-        return Lesson(models, *_halves(rows))
+        return Lesson(Path(log).name, models, *_halves(rows))
     if outcomes is None:
         raise ToolkitError("lesson: a log, or outcomes to make one of, were expected.")
     with tempfile.TemporaryDirectory() as folder:
@@ -88,7 +90,14 @@ def lesson(log: str, outcomes: Outcomes | None, most: int, seed: int = 0) -> Les
     early, late = _halves(rows)
     known = outcomes.quality if outcomes.expected_quality is None else outcomes.expected_quality
     place = pd.Series(np.arange(len(outcomes)), index=outcomes.prompts["prompt_id"])
-    return Lesson(tuple(outcomes.names), early, late, known[place.loc[late["decision_id"]]].astype(float))
+    name = outcomes.name.upper() if outcomes.synthetic else outcomes.name
+    return Lesson(
+        f"{name}, a log made here",
+        tuple(outcomes.names),
+        early,
+        late,
+        known[place.loc[late["decision_id"]]].astype(float),
+    )
 
 
 def _halves(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -98,6 +107,11 @@ def _halves(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     if "text" in rows.columns:
         late = late[~late["text"].isin(early["text"])]
     return early.reset_index(drop=True), late.reset_index(drop=True)
+
+
+def caption(one: Lesson) -> str:
+    """What a figure's note says of its data."""
+    return f"{one.name} · {len(one.late):,} decisions that judge · bars: 95% intervals"
 
 
 def contents(one: Lesson) -> pd.DataFrame:
