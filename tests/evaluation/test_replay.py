@@ -15,7 +15,7 @@ from toolkit.bandits.counting import GaussianThompson
 from toolkit.bandits.linear import LinUCB
 from toolkit.bandits.pacing import BudgetPacer
 from toolkit.errors import ToolkitError
-from toolkit.evaluation import online_study, regret
+from toolkit.evaluation import online_study, regret, shifts
 from toolkit.evaluation.replay import Phase, Played, degraded, orders, replay
 from toolkit.outcomes import Outcomes
 from toolkit.routers.keywords import TIERS, KeywordRules, tiers
@@ -116,7 +116,10 @@ def test_regret_is_what_it_was_defined_as():
     assert table["cost_usd_per_1k"] == pytest.approx(1000 * played.cost_usd.mean())
     perfect = Played(rows, utility.argmax(axis=1)[rows], *(np.ones(rows.shape),) * 3, (Phase(data, charge),))
     assert regret.summary({"x": perfect}, 1.5).set_index("metric").loc["regret_per_round", "value"] == 0
-    assert regret.recovery(perfect, 1.5, window=10).tolist() == [10, 10]
+    arms = np.where(np.arange(80)[:, None] < 30, utility.argmin(axis=1)[rows], utility.argmax(axis=1)[rows])
+    slow = replace(perfect, arms=arms)  # wrong for 30 rounds
+    assert (regret.recovery(perfect, 1.5, window=10) <= 20).all()
+    assert ((regret.recovery(slow, 1.5, 0.9, window=10) > 30) & (regret.recovery(slow, 1.5, 0.9, window=10) < 60)).all()
 
 
 def test_the_best_mixture_spends_what_was_spent():
@@ -178,7 +181,7 @@ def test_every_profile_plays_on_data_with_and_without_costs():
         rows = online_study.accuracy(one, runs)
         assert len(runs) == 4 and rows.loc[rows["metric"] == "best_model_hits", "value"].between(0, 1).all()
         assert (regret.summary(runs, weight).query("metric == 'regret_per_round'")["value"] >= 0).all()
-        assert online_study.budgets(one).empty == (data.cost_source == "none")
+        assert shifts.budgets(one).empty == (data.cost_source == "none")
     with pytest.raises(ToolkitError, match="at least 20 prompts"):
         online_study.scene(world(19), plan, "lexical")
 

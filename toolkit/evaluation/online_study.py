@@ -1,7 +1,7 @@
 """Notebook 06's experiments: who plays, in which world, and the tidy rows that come of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,10 @@ from toolkit.bandits.counting import UCB1, BetaThompson, EpsilonGreedy, Gaussian
 from toolkit.bandits.features import Components
 from toolkit.bandits.linear import LinearThompson, LinUCB, LogisticThompson
 from toolkit.bandits.neural import NeuralUCB
-from toolkit.bandits.pacing import BudgetPacer
 from toolkit.bandits.router import ThompsonSamplingRouter
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import regret
-from toolkit.evaluation.replay import Phase, Played, degraded, orders, replay
+from toolkit.evaluation.replay import Phase, Played, orders, replay
 from toolkit.evaluation.selection import CrossValidated
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
@@ -225,59 +224,6 @@ def accuracy(one: Scene, runs: Mapping[str, Played], late: float = 1 / 3) -> pd.
         }
         rows += [regret.over_seeds(name, metric, each) for metric, each in values.items()]
     return pd.DataFrame(rows)
-
-
-def budgets(one: Scene, shares: Sequence[float] = (0.1, 0.3, 0.6), seed: int = 0) -> pd.DataFrame:
-    """Budgets between all calls to the cheapest model and all to the dearest, paced: what was spent and what it bought.
-
-    ``quality_over_mixture`` is against the best lottery of two models at the same spending, which hindsight picks.
-    """
-    if one.test.cost_source == "none":
-        return pd.DataFrame()
-    cost, rows, rounds = one.train.cost_usd.mean(axis=0), [], len(one.order)
-    for share in shares:
-        budget = rounds * float(cost.min() + share * (cost.max() - cost.min()))
-        pacer = BudgetPacer(budget, rounds, streams=one.seeds)
-        bandit = one.prior.bandit(streams=one.seeds, seed=seed)
-        run = replay(bandit, one.phase, one.order, context=one.factors, pacer=pacer)
-        name, note = f"{share:.0%} of the way to the dearest", f"{1000 * budget / rounds:.3g} USD per 1,000"
-        spent = run.cost_usd.sum(axis=0) / budget
-        gained = regret.utilities(run, 0.0).mean(axis=0) - regret.best_mixture(run)
-        rows.append(regret.over_seeds(name, "spent_over_budget", spent, note))
-        rows.append(regret.over_seeds(name, "quality_over_mixture", gained, note))
-    return pd.DataFrame(rows)
-
-
-def changes(one: Scene, weight: float) -> dict[str, tuple[Phase, Phase]]:
-    """Worlds that change half way: the favourite gets worse, prices turn around, or the best model joins late."""
-    half, data = len(one.order) // 2, one.test
-    worth = one.phase.utility(weight).mean(axis=0)
-    liked = data.names[int(worth.argmax())]
-    turned = one.phase.charge.min(axis=1, keepdims=True) + one.phase.charge.max(axis=1, keepdims=True)
-    return {
-        f"{liked} loses half of its quality": (
-            one.phase,
-            replace(one.phase, outcomes=degraded(data, liked, 0.5), start=half),
-        ),
-        "the dear become cheap": (one.phase, replace(one.phase, charge=turned - one.phase.charge, start=half)),
-        f"{liked} joins": (replace(one.phase, out=(liked,)), replace(one.phase, start=half)),
-    }
-
-
-def drifting(one: Scene, weight: float, memory: float, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tidy rows of recovery after each change, and utility as a share of the best policy's along the rounds."""
-    rows, paths, window = [], [], max(20, len(one.order) // 20)
-    for change, phases in changes(one, weight).items():
-        for name, kept in ((PRIOR, np.inf), (f"{PRIOR}, forgetting", memory)):
-            bandit = one.prior.bandit(streams=one.seeds, memory=kept, seed=seed)
-            run = replay(bandit, phases, one.order, weight, one.factors)
-            gained, best = regret.utilities(run, weight), regret.bayes(run, weight)
-            share = (gained[-len(gained) // 4 :].mean(axis=0)) / best[-len(best) // 4 :].mean(axis=0)
-            rows.append(regret.over_seeds(f"{name}: {change}", "utility_kept", share, f"weight {weight:g}"))
-            smooth = regret.moving(gained, window).mean(axis=1) / regret.moving(best, window).mean(axis=1)
-            at = np.arange(0, len(smooth), max(1, len(smooth) // 100))
-            paths.append(pd.DataFrame({"system": name, "change": change, "round": at + window, "value": smooth[at]}))
-    return pd.DataFrame(rows), pd.concat(paths, ignore_index=True)
 
 
 def conclusion(rows: pd.DataFrame, weight: float) -> str:

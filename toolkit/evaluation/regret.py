@@ -87,16 +87,17 @@ def summary(runs: Mapping[str, Played], weight: float, last: float = 1 / 3) -> p
     return pd.DataFrame(rows)
 
 
-def recovery(played: Played, weight: float, share: float = 0.95, window: int = 200) -> np.ndarray:
-    """Rounds after the last change until the mean of ``window`` rounds reaches ``share`` of the best policy's, (S,).
+def recovery(played: Played, weight: float, share: float = 0.95, window: int = 100) -> np.ndarray:
+    """Rounds after the last change until ``window`` rounds earn ``share`` of what the last quarter earns, (S,).
 
-    NaN for a seed that never does.
+    The measure is the learner's own level in the end: how good that is, ``utility_kept`` says.
     """
     _, span = played.spans()[-1]
-    gained, best = utilities(played, weight)[span], bayes(played, weight)[span]
-    reached = moving(gained, window) >= share * moving(best, window)
-    first = np.where(reached.any(axis=0), reached.argmax(axis=0) + window, np.nan)
-    return first
+    gained = utilities(played, weight)[span]
+    window = min(window, len(gained) // 4)
+    level = gained[-(len(gained) // 4) :].mean(axis=0)
+    reached = moving(gained, window) >= share * level
+    return np.where(reached.any(axis=0), reached.argmax(axis=0) + window, np.nan)
 
 
 def moving(values: np.ndarray, window: int) -> np.ndarray:
