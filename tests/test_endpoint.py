@@ -77,7 +77,7 @@ def test_an_answer_is_booked_as_it_was_billed(server):
 
 def test_the_cap_holds_with_many_callers_at_once(server):
     server.reply = 200, said(prompt_tokens=40, completion_tokens=100)
-    one = Endpoint(server.url, PRICES, 0.001, live=True)
+    one = Endpoint(server.url, PRICES, 0.0015, live=True)
 
     def call(_):
         with suppress(ToolkitError):
@@ -86,7 +86,7 @@ def test_the_cap_holds_with_many_callers_at_once(server):
     with ThreadPoolExecutor(16) as pool:
         answers = [found for found in pool.map(call, range(60)) if found]
     assert 1 <= len(answers) == len(server.asked) < 60
-    assert one.spent_usd == pytest.approx(sum(found.cost_usd for found in answers)) and one.spent_usd <= 0.001
+    assert one.spent_usd == pytest.approx(sum(found.cost_usd for found in answers)) and one.spent_usd <= 0.0015
     with pytest.raises(ToolkitError, match="It was not made"):
         one.complete("x" * 4000, "large", max_tokens=1000)
     assert len(server.asked) == len(answers)
@@ -99,6 +99,7 @@ def test_the_cap_holds_with_many_callers_at_once(server):
         ((200, b"not json"), "could not be asked"),
         ((200, {"choices": []}), "no answer in the chat format"),
         ((200, []), "no answer in the chat format"),
+        ((200, {"choices": [{"message": {"content": None}}]}), "no answer in the chat format"),
     ],
 )
 def test_what_fails_after_it_was_sent_stays_booked(server, reply, message):
@@ -110,3 +111,32 @@ def test_what_fails_after_it_was_sent_stays_booked(server, reply, message):
     server.reply = 200, {"choices": [{"message": {"content": "x"}}]}  # it does not say what it billed
     before = one.spent_usd
     assert one.complete("hi", "small", max_tokens=50).cost_usd == pytest.approx(one.spent_usd - before)
+
+
+def test_a_price_that_is_none_and_input_that_is_dense_do_not_lift_the_cap(server):
+    for price in (float("nan"), -1.0, float("inf")):
+        with pytest.raises(ToolkitError, match="from 0 was expected"):
+            Endpoint(server.url, PRICES.assign(input_usd_per_mtok=price), 1.0)
+    for wrong in (PRICES[["input_usd_per_mtok"]], {}, PRICES.iloc[:0]):
+        with pytest.raises(ToolkitError, match="a table of models"):
+            Endpoint(server.url, wrong, 1.0)
+    dense = "Zq#7~" * 200
+    server.reply = 200, said(prompt_tokens=1000, completion_tokens=1)  # a token for every character
+    one = Endpoint(server.url, PRICES, 0.002, live=True)
+    assert one.complete(dense, "small", max_tokens=1).cost_usd <= 0.002
+    with pytest.raises(ToolkitError, match="It was not made"):
+        one.complete(dense, "small", max_tokens=1)
+
+
+def test_the_key_follows_no_redirect(server):
+    def redirect(handler):
+        handler.server.asked.append((handler.path, handler.headers["Authorization"], None))
+        handler.send_response(302)
+        handler.send_header("Location", f"http://localhost:{handler.server.server_port}/elsewhere")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    server.RequestHandlerClass = type("Redirecting", (Server,), {"do_POST": redirect, "do_GET": redirect})
+    with pytest.raises(ToolkitError, match="answered 302"):
+        Endpoint(server.url, PRICES, 1.0, live=True).complete("hi", "small")
+    assert [path for path, *_ in server.asked] == ["/v1/chat/completions"]

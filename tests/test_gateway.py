@@ -1,7 +1,9 @@
 """The gateway decides as its parts do, one prompt at a time or many at once."""
 
 import json
+import math
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -13,7 +15,9 @@ from toolkit import encoders, logs
 from toolkit.bandits.adaptive import AdaptiveBeta
 from toolkit.bandits.adversarial import EXP3
 from toolkit.bandits.counting import GaussianThompson
+from toolkit.bandits.dueling import DuelingThompson
 from toolkit.bandits.linear import LinUCB
+from toolkit.bandits.persistence import load_bandit
 from toolkit.bandits.router import ThompsonSamplingRouter
 from toolkit.cache.scope import Scope
 from toolkit.cache.semantic import SemanticCache
@@ -236,7 +240,6 @@ def test_a_session_keeps_its_model_as_long_as_that_is_in(parts):
     assert first.source == "router"
     later = [gateway.route(text, session="s") for text in data.texts[:30]]
     assert {one.arm for one in later} == {first.arm} and {one.source for one in later} == {"session"}
-    assert {one.propensity for one in later} == {1.0}
     assert len({gateway.route(text).arm for text in data.texts[:30]}) > 1
     bandit.remove_arm(first.decision.model)
     moved = gateway.route(data.texts[0], session="s")
@@ -285,3 +288,105 @@ class DomainMeanOfNothing(Router):
 
     def _predict(self, texts, metadata):
         return np.tile(self.mean_, (len(texts), 1))
+
+
+def test_a_session_is_logged_with_the_chance_it_began_with(parts, tmp_path):
+    """Every later turn came about by the first turn's draw: with another chance, estimates would be biased."""
+    router, _, data = parts
+    with DecisionLog(tmp_path / "log.jsonl") as log:
+        gateway = Gateway(router, bandit=GaussianThompson(router.models_, prior_sd=0.5, seed=2), log=log)
+        values = []
+        for number in range(300):
+            turns = [gateway.route(data.texts[0], session=str(number)) for _ in range(3)]
+            assert len({(one.arm, one.propensity) for one in turns}) == 1 and turns[0].propensity <= 1
+            values += [(one.arm == 0) / one.propensity for one in turns]
+    assert np.mean(values) == pytest.approx(1, abs=0.35)
+
+
+def test_two_first_turns_at_once_get_one_model(parts):
+    router, _, data = parts
+    gateway = Gateway(router, bandit=GaussianThompson(router.models_, prior_sd=2.0, seed=5))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(
+            pool.map(lambda n: (n // 4, gateway.route(data.texts[n % 7], session=str(n // 4)).arm), range(160))
+        )
+    assert len(set(found)) == 40
+
+
+def test_exploration_by_lot_is_part_of_the_chances(parts, tmp_path):
+    router, _, data = parts
+    sure = GaussianThompson(router.models_, prior_sd=1e-6)
+    with DecisionLog(tmp_path / "log.jsonl") as log:
+        gateway = Gateway(router, bandit=sure, log=log, explore=0.3)
+        found = [gateway.route(data.texts[0]) for _ in range(600)]
+    assert {round(one.propensity, 6) for one in found} == {0.1, 0.8} and {one.source for one in found} == {
+        "router",
+        "lot",
+    }
+    for arm in range(3):
+        assert np.mean([(one.arm == arm) / one.propensity for one in found]) == pytest.approx(1, abs=0.35)
+
+
+def test_a_model_that_is_out_is_never_served_whatever_the_weight(parts):
+    router, _, data = parts
+    bandit = GaussianThompson(router.models_)
+    gateway = Gateway(router, bandit=bandit, weight=math.inf)
+    assert gateway.route(data.texts[0]).decision.model == "qwen-flash"
+    bandit.remove_arm("qwen-flash")
+    for weight in (math.inf, 50.0, np.array([20.0]), -math.inf):
+        gateway.weight = weight
+        assert gateway.route(data.texts[0]).decision.model != "qwen-flash"
+    bandit.add_arm("new")
+    with pytest.raises(ToolkitError, match="the router knows qwen-flash"):
+        gateway.route(data.texts[0])
+
+
+def test_what_is_wrong_is_told_before_anything_is_learned(parts, tmp_path):
+    router, _, data = parts
+    gateway = Gateway(router, bandit=GaussianThompson(router.models_))
+    routed = gateway.route(data.texts[0])
+    for cost in ("abc", float("nan"), -5):
+        with pytest.raises(ToolkitError, match="a cost from 0"):
+            gateway.update(routed.id, 1.0, cost_usd=cost)
+    assert not gateway.bandit.pulls_.any() and gateway.account.answered == 0
+    gateway.update(routed.id, 1.0)
+    with pytest.raises(ToolkitError, match="the name of a session"):
+        gateway.route("x", session=["a"])
+    for options in ({"draws": 0}, {"draws": 1}, {"explore": 2}):
+        with DecisionLog(tmp_path / "log.jsonl") as log, pytest.raises(ToolkitError, match="draws from 2"):
+            Gateway(router, log=log, **options)
+    for bandit, message in ((LinUCB(data.names, 5), "contexts of the encoder's length 384"),
+                            (DuelingThompson(data.names), "single rewards")):  # fmt: skip
+        with pytest.raises(ToolkitError, match=message):
+            Gateway(router, bandit=bandit)
+    with pytest.raises(ToolkitError, match="a weight from 0"):
+        Gateway(router, bandit=EXP3(data.names), weight=-1.0)
+
+
+def test_a_log_that_cannot_be_written_stops_no_traffic_and_is_counted(parts, tmp_path):
+    log = DecisionLog(tmp_path / "log.jsonl")
+    gateway = Gateway(parts[0], bandit=GaussianThompson(parts[0].models_), log=log)
+    log.close()
+    gateway.update(gateway.route("x").id, 1.0)
+    assert gateway.account.unlogged == 2 and gateway.bandit.pulls_.sum() == 1
+
+
+def test_a_bandit_is_saved_whole_while_others_decide(parts, tmp_path):
+    router, _, data = parts
+    gateway, done = Gateway(router, bandit=GaussianThompson(router.models_, prior_mean=0.0)), threading.Event()
+    predicted = np.zeros(3)
+
+    def teach():
+        while not done.is_set():
+            gateway.update(gateway.route(data.texts[0]).id, 1.0)
+
+    with ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(teach)
+        for _ in range(20):
+            found = load_bandit(gateway.save_bandit(tmp_path / "bandit.npz"))
+            assert found.pulls_.sum() >= found.total_.sum() >= 0
+        done.set()
+        busy.result()
+    assert found.scores(predicted=predicted).shape == (1, 3)
+    with pytest.raises(ToolkitError, match="a bandit was expected"):
+        Gateway(router).save_bandit(tmp_path / "none.npz")

@@ -31,7 +31,7 @@ FLOORS = [
     ["outcomes"],
     ["policy", "encoders"],
     ["datasets", "routers", "bandits", "cache"],
-    ["decisions", "endpoint", "logs"],
+    ["assembly", "decisions", "endpoint", "logs"],
     ["gateway"],
     ["evaluation"],
     ["figures"],

@@ -5,13 +5,16 @@ can be measured like everything else.
 """
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from toolkit import encoders, policy
+from toolkit.assembly import check_context, check_models, check_told, checked_draws, checked_weight, shared_encoder
 from toolkit.bandits.base import Bandit
+from toolkit.bandits.persistence import save_bandit
 from toolkit.bandits.router import ThompsonSamplingRouter
 from toolkit.cache.lookup import Lookup
 from toolkit.cache.scope import Key, Scope, key_of
@@ -35,9 +38,12 @@ class Gateway:
         weight: predicted quality given up per dollar (``policy.choose``).
         encoder: the router's, where one that is loaded already is to be used.
         prices: dollars per million tokens (``pricing.read_prices``), instead of the costs the router was fitted with.
-        log: of decisions and rewards. Each decision then draws ``draws`` times and takes one of the draws, so that its
-            propensity is exact: the share of the draws that agree with it.
+        log: of decisions and rewards. Each decision then draws ``draws`` times and takes one of them; the share that
+            agrees is its chance, given these draws. A model favoured with chance p is in none of them with chance
+            (1 - p)^draws, and a log holds too little of it by as much; ``explore`` mends that. A log that cannot be
+            written stops no traffic: ``account.unlogged`` counts.
         draws: see ``log``.
+        explore: share of decisions that take any model by lot, part of the chances that are logged.
         seed: of which draw is taken.
 
     Attributes:
@@ -57,48 +63,37 @@ class Gateway:
         prices: pd.DataFrame | None = None,
         log: DecisionLog | None = None,
         draws: int = 100,
+        explore: float = 0.0,
         seed: int = 0,
     ):
         learns = isinstance(router, ThompsonSamplingRouter) and hasattr(router, "models_")
         self._factors = router.features_ if learns and bandit is None else None
         self.router = router.fitted if learns else router
         self.bandit = router.bandit_ if self._factors else bandit
-        self.cache, self.weight, self.log = cache, weight, log
-        self._draws = draws if log else 1
-        self._check_router()
-        self._share_encoder(encoder)
+        self.cache, self.log, self.explore = cache, log, explore
+        self._draws = checked_draws(draws, explore) if log else 1
+        check_models(self.router, self.bandit)
+        self.encoder = shared_encoder(self.router, cache, encoder)
+        if self._factors is None:
+            check_context(self.bandit, self.encoder)
         table = self.router.cost_table_
         self._cost = None if table is None else policy.ExpectedCost(table)
         if prices is not None:
             self.reprice(prices)
-        policy.check_weight(weight, self._cost is not None)
+        self.weight = weight
         self.account = Account()
         self._waiting = Waiting()
         self._rng = np.random.default_rng(seed)
         self._lock = threading.Lock()
 
-    def _check_router(self) -> None:
-        if not isinstance(self.router, Router) or not hasattr(self.router, "models_") or not self.router.has_scores:
-            raise ToolkitError(f"Gateway: a fitted router with scores was expected; got {self.router!r}.")
-        models, bandit = list(self.router.models_), self.bandit
-        if bandit is not None and (not isinstance(bandit, Bandit) or bandit.arms != models or bandit.streams != 1):
-            found = f"{bandit.streams} of {', '.join(bandit.arms)}" if isinstance(bandit, Bandit) else repr(bandit)
-            raise ToolkitError(f"Gateway: a bandit of 1 stream of {', '.join(models)} was expected; got {found}.")
+    @property
+    def weight(self) -> float:
+        """Quality given up per dollar; set it to pace a budget: ``gateway.weight = pacer.weight``."""
+        return self._weight
 
-    def _share_encoder(self, given: encoders.Encoder | None) -> None:
-        """All parts read the same vectors; without a memory, which would tell by its speed what others asked."""
-        if not isinstance(self.router, EmbeddingRouter):
-            self.encoder = given or (None if self.cache is None else self.cache.encoder)
-            return
-        name = self.router.encoder
-        self.encoder = given or encoders.fresh(name)
-        held = self.encoder if self.cache is None else self.cache.encoder
-        for part, used in (("encoder", self.encoder), ("cache's encoder", held)):
-            if used.identity != encoders.get(name).identity:
-                raise ToolkitError(
-                    f"Gateway: vectors of {name!r} were expected, which the router was fitted on; the {part} given is "
-                    f"{used.identity}."
-                )
+    @weight.setter
+    def weight(self, weight: float) -> None:
+        self._weight = checked_weight(weight, self._cost is not None, self.bandit)
 
     def reprice(self, prices: pd.DataFrame) -> None:
         """Charge other prices from now on; nothing that was learned is lost, since quality is learned without them.
@@ -123,16 +118,26 @@ class Gateway:
         Raises:
             ToolkitError: a cache without a scope, or no prompt.
         """
-        own = None if session is None else (scope.fingerprint if scope else "", session)
+        if not isinstance(session, str | None):
+            raise ToolkitError(f"Gateway: the name of a session was expected; got {session!r}.")
         text, key, found = self.ask_exactly(prompt, scope)
-        routed = Routed("cache", found) if found else self._decide(text, key, self._pinned(own))
-        self._waiting.add(routed, own)
+        routed = Routed("cache", found) if found else self._decide(text, key)
+        if session is not None and routed.decision:
+            routed = self._pinned(routed, (scope.fingerprint if scope else "", session))
+        self._waiting.add(routed)
         with self._lock:
             self.account.requests += 1
             self.account.hits += routed.hit
-        if self.log:
-            self.log.append(record_of(routed, text, scope.tenant if scope else "", session))
+        self._tell(record_of(routed, text, scope.tenant if scope else "", session))
         return routed
+
+    def _tell(self, record: dict[str, Any]) -> None:
+        try:
+            if self.log:
+                self.log.append(record)
+        except ToolkitError:
+            with self._lock:
+                self.account.unlogged += 1
 
     def ask_exactly(self, prompt: Prompt, scope: Scope | None) -> tuple[str, Key | None, Lookup | None]:
         """What the router reads, the cache's key, and an answer to the very same words."""
@@ -145,14 +150,14 @@ class Gateway:
         except ToolkitError:  # the second tier will say so: a cache that cannot be read must not stop the traffic
             return text, key, None
 
-    def _decide(self, text: str, key: Key | None, pinned: int | None) -> Routed:
+    def _decide(self, text: str, key: Key | None) -> Routed:
         vector = None if self.encoder is None else self.encoder.encode([text])
         with one_blas_thread:
             found = self.ask_similar(text, key, vector)
             if found and found.hit:
                 return Routed("cache", found)
             predicted = self.predict(text, vector)
-        return self.choose(text, predicted, vector, found, pinned)
+        return self.choose(text, predicted, vector, found)
 
     def ask_similar(self, text: str, key: Key | None, vector: np.ndarray | None) -> Lookup | None:
         """The cache's second tier; it reads the last turn of a conversation where the router reads them all."""
@@ -169,44 +174,55 @@ class Gateway:
         shared = isinstance(self.router, EmbeddingRouter)
         return self.router.score(vector) if shared else self.router.predict([text])
 
-    def choose(
-        self, text: str, predicted: np.ndarray, vector: np.ndarray | None, found: Lookup | None,
-        pinned: int | None = None,
-    ) -> Routed:  # fmt: skip
-        """The bandit's draw and the policy, unless a session's model is ``pinned``."""
-        cost = None if self._cost is None else self._cost.predict([text])
+    def choose(self, text: str, predicted: np.ndarray, vector: np.ndarray | None, found: Lookup | None) -> Routed:
+        """The bandit's draw and the policy."""
+        models, cost = self.router.models_, None if self._cost is None else self._cost.predict([text])
         context, drawn, taken = None, predicted, 0
         if self.bandit is not None:
+            if len(self.bandit.arms) != len(models):
+                raise ToolkitError(f"Gateway: the router knows {', '.join(models)}; the bandit has {self.bandit.arms}.")
             context = self._context(predicted, vector)
             with self._lock:
                 drawn = self.bandit.draws(self._draws, context, self._prior(predicted))[:, 0]
-                taken = int(self._rng.integers(len(drawn))) if len(drawn) > 1 else 0
+                taken, lot = int(self._rng.integers(len(drawn))), self._rng.random()
         weight = 0.0 if self.bandit is not None and self.bandit.charges else self.weight
         columns = policy.choose(drawn, np.zeros(predicted.shape) if cost is None else cost, weight)
-        column, propensity = int(columns[taken]), float((columns == columns[taken]).mean())
-        if self.bandit is not None and len(drawn) == 1:
-            propensity = float("nan")
-        how = "predicted" if self.bandit is None else "drawn"
+        column, how = int(columns[taken]), "predicted" if self.bandit is None else "drawn"
         reason = f"{how} quality {drawn[taken, column]:.3f}, {weight:g} of it given up per dollar"
-        if pinned is not None:
-            column, propensity, reason = pinned, 1.0, "the model of this session"
-        models = self.router.models_
+        if self.bandit is not None and lot < self.explore:
+            with self._lock:
+                column, reason = int(self._rng.choice(np.flatnonzero(self.bandit.active))), "by lot, to explore"
+        decision = Decision(
+            model=models[column],
+            scores=dict(zip(models, drawn[taken].tolist(), strict=True)),
+            expected_cost_usd=None if cost is None else float(cost[0, column]),
+            reason=reason,
+        )
         return Routed(
-            source="router" if pinned is None else "session",
+            source="router" if reason.startswith(how) else "lot",
             found=found,
-            decision=Decision(
-                model=models[column],
-                scores=dict(zip(models, drawn[taken].tolist(), strict=True)),
-                expected_cost_usd=None if cost is None else float(cost[0, column]),
-                reason=reason,
-            ),
+            decision=decision,
             arm=column,
             predicted=predicted[0],
             cost_usd=None if cost is None else cost[0],
             weight=weight,
-            propensity=propensity,
+            propensity=self._chance(columns, column),
             context=context,
         )
+
+    def _chance(self, columns: np.ndarray, column: int) -> float:
+        """Of a model, given the draws; NaN where there was but one."""
+        if self.bandit is None:
+            return 1.0
+        drawn = float((columns == column).mean())
+        even = self.explore / int(self.bandit.active.sum())
+        return (1 - self.explore) * drawn + even if len(columns) > 1 else float("nan")
+
+    def _pinned(self, routed: Routed, session: tuple[str, str]) -> Routed:
+        """The session's model instead, with the chance by which it was chosen when the session began."""
+        active = np.ones(len(self.router.models_), bool) if self.bandit is None else self.bandit.active
+        known = self._waiting.pin(session, routed.arm, routed.propensity, active)
+        return routed.moved(*known) if known else routed
 
     def _context(self, predicted: np.ndarray, vector: np.ndarray | None) -> np.ndarray | None:
         if not self.bandit.contextual:
@@ -216,12 +232,6 @@ class Gateway:
     def _prior(self, predicted: np.ndarray) -> np.ndarray | None:
         """Predictions, unless the bandit's weights hold them already."""
         return None if self._factors or self.bandit.learns_utility else predicted
-
-    def _pinned(self, session: tuple[str, str] | None) -> int | None:
-        """Column of the session's model, unless it was taken out."""
-        column = self._waiting.model_of(session)
-        gone = column is not None and self.bandit is not None and not self.bandit.active[column]
-        return None if gone else column
 
     # -- learning -------------------------------------------------------------------------------------------------
 
@@ -251,20 +261,26 @@ class Gateway:
         Raises:
             ToolkitError: no model's answer of that name waits (told already, a hit, or long ago), or another reward.
         """
-        if not isinstance(reward, int | float | np.number) or not 0 <= reward <= 1:
-            raise ToolkitError(f"Gateway.update: a reward from 0 to 1 was expected; got {reward!r}.")
-        routed = self._taken("update", decision_id, hit=False)
+        check_told(reward, cost_usd)
+        routed = self._waiting.take(decision_id, hit=False)
         with self._lock:
             if self.bandit is not None:
-                told = float(reward)
+                told, chance = float(reward), None if np.isnan(routed.propensity) else routed.propensity
                 if self.bandit.learns_utility and routed.cost_usd is not None:
                     told = policy.unit_utility(told, routed.cost_usd[routed.arm], self.weight, routed.cost_usd.max())
-                self.bandit.update(routed.arm, told, routed.context, self._prior(routed.predicted))
+                self.bandit.update(routed.arm, told, routed.context, self._prior(routed.predicted), chance=chance)
             expected = routed.decision.expected_cost_usd or 0.0
             self.account.answered += 1
             self.account.spent_usd += expected if cost_usd is None else cost_usd
-        if self.log:
-            self.log.append({"decision_id": decision_id, "reward": float(reward), "cost_usd": cost_usd})
+        paid = None if cost_usd is None else float(cost_usd)
+        self._tell({"decision_id": decision_id, "reward": float(reward), "cost_usd": paid})
+
+    def save_bandit(self, path: str | Path) -> Path:
+        """Write the bandit as it is at one moment, though others go on deciding; see ``bandits.persistence``."""
+        if self.bandit is None:
+            raise ToolkitError("Gateway.save_bandit: a bandit was expected; this gateway has none.")
+        with self._lock:
+            return save_bandit(self.bandit, path)
 
     def judge(self, decision_id: str, correct: bool, harm_usd: float = 0.0) -> None:
         """Tell whether an answer of the cache was right: policies that learn, and the account, need it.
@@ -275,18 +291,10 @@ class Gateway:
         Raises:
             ToolkitError: no hit of that name waits.
         """
-        routed = self._taken("judge", decision_id, hit=True)
+        routed = self._waiting.take(decision_id, hit=True)
         with self._lock:
             self.account.judged += 1
             self.account.wrong += not correct
             self.account.harm_usd += 0.0 if correct else harm_usd
         self.cache.observe(routed.found, correct)
-        if self.log:
-            self.log.append({"decision_id": decision_id, "cache_correct": bool(correct)})
-
-    def _taken(self, asked: str, decision_id: str, hit: bool) -> Routed:
-        routed = self._waiting.take(decision_id, hit)
-        if routed is None:
-            what = "an answer of the cache" if hit else "a model's answer"
-            raise ToolkitError(f"Gateway.{asked}: the id of {what} that waits was expected; got {decision_id!r}.")
-        return routed
+        self._tell({"decision_id": decision_id, "cache_correct": bool(correct)})

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,6 +12,7 @@ import pandas as pd
 from toolkit import policy
 from toolkit.errors import ToolkitError
 
+_TORN = {"note": "the line above was cut off"}
 NEEDED = ("decision_id", "model", "propensity", "reward")
 
 
@@ -31,19 +32,22 @@ class DecisionLog:
         self.keep_text = keep_text
         self._lock = threading.Lock()
         try:
+            whole = self.path.read_bytes()[-1:] in (b"", b"\n") if self.path.exists() else True
             self._file: TextIO = self.path.open("a", encoding="utf-8", errors="surrogatepass")
+            if not whole:  # a process was killed in the middle of a line
+                self._file.write(f"\n{json.dumps(_TORN)}\n")
         except OSError as err:
             raise ToolkitError(f"{self.path}: the log could not be opened ({err}).") from err
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Write a line and hand it to the system."""
         kept = {name: value for name, value in record.items() if self.keep_text or name != "text"}
-        line = json.dumps(kept, ensure_ascii=True, allow_nan=False)
         try:
+            line = json.dumps(kept, ensure_ascii=True, allow_nan=False)
             with self._lock:
                 self._file.write(line + "\n")
                 self._file.flush()
-        except (OSError, ValueError) as err:
+        except (OSError, TypeError, ValueError) as err:
             raise ToolkitError(f"{self.path}: the log could not be written ({err}).") from err
 
     def close(self) -> None:
@@ -76,14 +80,8 @@ def read_log(path: str | Path) -> pd.DataFrame:
         raise ToolkitError(f"{file}: a log in JSON lines, Parquet or CSV was expected ({err}).") from err
     decisions: dict[str, dict[str, Any]] = {}
     told: list[tuple[int, dict[str, Any]]] = []
-    for number, line in enumerate(lines[:-1], 1):
-        try:
-            record = json.loads(line)
-            name = record["decision_id"]
-        except (ValueError, KeyError, TypeError) as err:
-            raise ToolkitError(
-                f"{file}, line {number}: a JSON object with a decision_id was expected ({err})."
-            ) from err
+    for number, record in _records(file, lines):
+        name = record["decision_id"]
         if "source" not in record and "model" not in record:
             told.append((number, record))
         elif name in decisions:
@@ -97,6 +95,30 @@ def read_log(path: str | Path) -> pd.DataFrame:
             raise ToolkitError(f"{file}, line {number}: decision {record['decision_id']!r} {what}.")
         known.update(record)
     return pd.DataFrame(list(decisions.values()))
+
+
+def _records(file: Path, lines: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Numbers and records of whole lines; what was cut off when a process was killed is left out."""
+    torn = json.dumps(_TORN)
+    for number, line in enumerate(lines, 1):
+        last = number == len(lines)
+        if line == torn or (last and not line) or (not last and lines[number] == torn and not _parsed(line)):
+            continue
+        record = _parsed(line)
+        if record is not None:
+            yield number, record
+        elif not last:
+            raise ToolkitError(
+                f"{file}, line {number}: a JSON object with a decision_id was expected; found {line[:60]!r}."
+            )
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("decision_id"), str) else None
 
 
 def check_log(log: pd.DataFrame, models: Sequence[str] | None = None, name: str = "log") -> pd.DataFrame:

@@ -50,8 +50,9 @@ def choose(quality: np.ndarray, cost: np.ndarray, weight: float) -> np.ndarray:
     """
     cost = np.broadcast_to(cost, quality.shape)
     if np.isinf(weight):
-        extreme = cost.min(axis=1) if weight > 0 else cost.max(axis=1)
-        return np.where(cost == extreme[:, None], quality, _TIE).argmax(axis=1)
+        sign = 1.0 if weight > 0 else -1.0
+        offered = np.where(quality > _TIE, sign * cost, np.inf)  # a quality of -inf is a model that may not be chosen
+        return np.where(offered == offered.min(axis=1, keepdims=True), quality, _TIE).argmax(axis=1)
     value = quality - weight * cost
     return np.where(value == value.max(axis=1, keepdims=True), cost, np.inf).argmin(axis=1)
 

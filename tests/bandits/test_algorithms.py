@@ -13,6 +13,7 @@ from toolkit.bandits.counting import UCB1, BetaThompson, EpsilonGreedy, Gaussian
 from toolkit.bandits.dueling import DuelingThompson
 from toolkit.bandits.features import Components, ScoreFactors
 from toolkit.bandits.linear import LinearThompson, LinUCB, LogisticThompson
+from toolkit.bandits.neural import NeuralUCB
 from toolkit.bandits.pacing import BudgetPacer
 from toolkit.bandits.router import ThompsonSamplingRouter
 from toolkit.errors import ToolkitError
@@ -152,7 +153,7 @@ def test_logistic_thompson_learns_the_chances():
     assert ((scores > 0) & (scores < 1)).all()
 
 
-def test_exp3_draws_by_its_chances_and_follows_a_world_that_plots_against_means():
+def test_exp3_draws_by_its_chances_and_late_rewards_count_by_the_chance_of_then():
     bandit = EXP3(3, gamma=0.3, seed=1)
     for _ in range(50):
         bandit.update(0, 1.0)
@@ -160,6 +161,12 @@ def test_exp3_draws_by_its_chances_and_follows_a_world_that_plots_against_means(
     assert chance.sum() == pytest.approx(1) and chance.min() >= 0.1 - 1e-12 and chance.argmax() == 0
     drawn = np.bincount(bandit.draws(6000)[:, 0].argmax(axis=1), minlength=3) / 6000
     np.testing.assert_allclose(drawn, chance, atol=0.03)
+    late = EXP3(2, gamma=0.3)
+    for arm in [0] * 100 + [1] * 100:
+        late.update(arm, 1.0, chance=0.5)
+    np.testing.assert_allclose(late.gain_, [[200, 200]])  # in whatever order they were told
+    with pytest.raises(ToolkitError, match="a chance above 0"):
+        late.update(0, 1.0, chance=0.0)
 
 
 def test_duels_find_the_arm_that_beats_the_others():
@@ -173,7 +180,8 @@ def test_duels_find_the_arm_that_beats_the_others():
             won = rng.random() < beats[first, second]
             bandit.compare(*((first, second) if won else (second, first)))
     assert np.mean(np.array(firsts)[-300:] == 0) > 0.8
-    assert (bandit.wins_[0] + bandit.wins_[0].T)[0].sum() > 2 * (bandit.wins_[0] + bandit.wins_[0].T)[2].sum() / 2
+    duels = (bandit.wins_[0] + bandit.wins_[0].T).sum(axis=1)
+    assert duels[0] > duels[1:].max()
     for pair in ((0, 0), (0, 4), (0.5, 1)):
         with pytest.raises(ToolkitError, match="two different arms"):
             bandit.compare(*pair)
@@ -226,3 +234,58 @@ def test_a_thompson_sampling_router_starts_as_its_member_and_learns(synthetic, t
     again = load_router(save_router(router, tmp_path / "router"))
     np.testing.assert_allclose(again.predict(texts), router.predict(texts))
     np.testing.assert_array_equal(again.bandit_.scores(context[0]), router.bandit_.scores(context[0]))
+
+
+def test_a_new_arm_is_not_trusted_as_if_it_had_labels(synthetic, tmp_path):
+    router = ThompsonSamplingRouter(RidgeRegression(encoder="lexical"), folds=2).fit(synthetic.sample(600))
+    bandit, context = router.bandit_, np.eye(1, router.features_.dimension)
+    column = bandit.add_arm("new")
+    mean, variance = bandit.belief(context)
+    assert variance[0, column] > 10 * variance[0, :column].max()
+    assert mean[0, :column].min() <= mean[0, column] <= mean[0, :column].max()
+    for _ in range(50):
+        bandit.update(column, 1.0, context[0])
+    assert bandit.belief(context)[0][0, column] > 0.85
+    again = load_router(save_router(router, tmp_path / "router"))  # what it learned of an arm that came is kept
+    assert again.bandit_.arms == bandit.arms
+    np.testing.assert_array_equal(again.bandit_.scores(context), bandit.scores(context))
+
+
+def test_neural_ucb_is_its_gradients():
+    """Width and one step against finite differences of the network."""
+    rng = np.random.default_rng(0)
+    bandit = NeuralUCB(3, 4, hidden=5, alpha=0.7, penalty=2.0, batch=1, remembered=1, seed=1)
+    bandit.outer_ = rng.normal(size=bandit.outer_.shape)
+    x = rng.normal(size=4)
+
+    def output(arm, inner, outer):
+        hidden = np.maximum(np.r_[x, 1] @ inner, 0)
+        return outer[arm] @ np.r_[hidden, 1]
+
+    def gradients(arm):
+        layers, found = (bandit.inner_[0], bandit.outer_[0]), []
+        for which, values in enumerate(layers):
+            gradient = np.zeros_like(values)
+            for place in np.ndindex(values.shape):
+                ends = []
+                for sign in (1, -1):
+                    changed = [layer.copy() for layer in layers]
+                    changed[which][place] += sign * 1e-6
+                    ends.append(output(arm, *changed))
+                gradient[place] = (ends[0] - ends[1]) / 2e-6
+            found.append(gradient)
+        return found
+
+    for _ in range(2):
+        scores = bandit.scores(x)[0]
+        for arm in range(3):
+            inner, outer = gradients(arm)
+            width = np.sqrt(2.0 * ((inner**2 / bandit.inner_z_[0]).sum() + (outer**2 / bandit.outer_z_[0]).sum()))
+            assert scores[arm] == pytest.approx(output(arm, bandit.inner_[0], bandit.outer_[0]) + 0.7 * width, rel=1e-5)
+        inner, outer = gradients(1)
+        before = bandit.inner_z_[0].copy(), bandit.outer_z_[0].copy(), output(1, bandit.inner_[0], bandit.outer_[0])
+        bandit.update(1, 0.9, x)
+        np.testing.assert_allclose(bandit.inner_z_[0] - before[0], inner**2, atol=1e-6)
+        np.testing.assert_allclose(bandit.outer_z_[0] - before[1], outer**2, atol=1e-6)
+        after = output(1, bandit.inner_[0], bandit.outer_[0])
+        assert abs(after - 0.9) < abs(before[2] - 0.9)  # a step of Adam towards what was told

@@ -6,10 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from toolkit import policy
 from toolkit.bandits.adaptive import AdaptiveBeta
 from toolkit.bandits.adversarial import EXP3
 from toolkit.bandits.base import Bandit
@@ -191,16 +188,3 @@ def test_mistakes_are_told_and_teach_nothing(cls):
             MAKE[cls](wrong)
     with pytest.raises(ToolkitError, match="streams"):
         MAKE[cls](2, streams=0)
-
-
-@given(weight=st.floats(0, 100), seed=st.integers(0, 100))
-@settings(max_examples=30, deadline=None)
-def test_one_of_many_draws_is_chosen_with_the_chance_that_is_logged(weight, seed):
-    """So importance weights are exact given the draws: their mean is one for every arm that was drawn."""
-    bandit = GaussianThompson(4, seed=seed)
-    drawn = bandit.draws(50)[:, 0]
-    columns = policy.choose(drawn, np.arange(4) / 100, weight)
-    chance = np.bincount(columns, minlength=4) / 50
-    weights = np.array([1 / chance[column] for column in columns])
-    for arm in np.unique(columns):
-        assert (weights * (columns == arm)).mean() == pytest.approx(1)

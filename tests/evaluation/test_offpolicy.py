@@ -132,6 +132,14 @@ def test_what_is_no_log_is_refused(log, tmp_path):
         logs.read_log(tmp_path / "none.jsonl")
     path.write_text('{"decision_id": "a", "source": "router"}\n{"decision_id": "b", "sou')  # a process was killed here
     assert logs.read_log(path)["decision_id"].tolist() == ["a"]
+    with logs.DecisionLog(path) as again:  # and another one goes on
+        again.append({"decision_id": "c", "source": "router"})
+    assert logs.read_log(path)["decision_id"].tolist() == ["a", "c"]
+    path.write_text('{"decision_id": "a", "source": "router"}\n{"decision_id": "b", "source": "router"}')
+    assert logs.read_log(path)["decision_id"].tolist() == ["a", "b"]  # whole, though its end is not
+    path.write_text('{"decision_id": ["a"], "source": "router"}\n{}\n')
+    with pytest.raises(ToolkitError, match="line 1"):
+        logs.read_log(path)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -174,9 +182,14 @@ def test_sample_sizes_and_power_are_those_of_the_textbook():
     drawn = rng.normal(0, 0.5 * np.sqrt(2 / (needed / 2)), 4000) + 0.05
     found = np.abs(drawn) > 1.95996 * 0.5 * np.sqrt(2 / (needed / 2))
     assert found.mean() == pytest.approx(0.9, abs=0.02)
-    for wrong in ((0, 1), (0.1, 0), (0.1, 1, 1.0)):
+    for wrong in ((0, 1), (0.1, 0), (0.1, 1, 1.0), (float("nan"), 1), (float("inf"), 1)):
         with pytest.raises(ToolkitError, match="Experiment: expected"):
             sample_size(*wrong)
+    still = SequentialTest(0.05)
+    for _ in range(60):
+        still.add(False, 0.0)
+        still.add(True, 1.0)
+    assert still.interval() == (-np.inf, np.inf) and not still.decided  # nothing varies, nothing is known
 
 
 def test_a_test_that_is_looked_at_all_the_time_keeps_its_level_and_finds_what_is_there():

@@ -38,7 +38,8 @@ class AdaptiveBeta(Bandit):
         self.right_ = np.full((streams, len(self.arms), types), prior / 2)
         self.wrong_ = np.full((streams, len(self.arms), types), prior / 2)
 
-    def _dimension(self) -> int:
+    @property
+    def context_dimension(self) -> int:
         return self.types
 
     def _arrays(self) -> dict[str, np.ndarray]:

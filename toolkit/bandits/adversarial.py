@@ -12,6 +12,8 @@ from toolkit.bandits.base import Bandit, Seen
 class EXP3(Bandit):
     """Exponential weights on rewards over their chance to be seen (Auer et al. 2002, SIAM J. Computing 32).
 
+    Rewards that come late are divided by the chance of now, unless ``update`` is told the one of then.
+
     It learns utility, cost charged, mapped to [0, 1] by whoever rewards it; its scores are log chances with Gumbel
     noise, whose largest is a draw by these chances.
 
@@ -55,7 +57,7 @@ class EXP3(Bandit):
             return np.log(self.chances()) + self._rng.gumbel(size=(count, *self.gain_.shape))
 
     def _learn(self, seen: Seen) -> None:
-        chance = self.chances()[seen.stream, seen.arm]
+        chance = self.chances()[seen.stream, seen.arm] if seen.chance is None else seen.chance
         if self.memory < math.inf:
             self.gain_[seen.stream] *= self.kept
         self.gain_[seen.stream, seen.arm] += np.where(chance > 0, seen.reward / np.maximum(chance, 1e-12), 0)

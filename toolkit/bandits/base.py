@@ -11,13 +11,16 @@ from toolkit.parameters import Parameterised
 
 
 class Seen(NamedTuple):
-    """Rewards that came, one a stream: arm, reward, stream (k,), context (k, d), what was predicted of the arm (k,)."""
+    """Rewards that came, one a stream: arm, reward, stream (k,), context (k, d), what was predicted of the arm and with
+    which chance it was chosen, (k,).
+    """
 
     arm: np.ndarray
     reward: np.ndarray
     stream: np.ndarray
     context: np.ndarray | None
     predicted: np.ndarray | None
+    chance: np.ndarray | None
 
 
 class Bandit(Parameterised):
@@ -102,6 +105,7 @@ class Bandit(Parameterised):
         context: np.ndarray | None = None,
         predicted: np.ndarray | None = None,
         stream: Any = None,
+        chance: Any = None,
     ) -> None:
         """Learn what pulled arms were worth; at once, later, or never: rewards may come in any order.
 
@@ -111,6 +115,7 @@ class Bandit(Parameterised):
             context: as it was decided on, (k, d).
             predicted: as it was decided on, (k, m).
             stream: of each, int (k,) without repeats; default the first k.
+            chance: with which each was chosen, (k,); EXP3 needs it where rewards come late.
 
         Raises:
             ToolkitError: no such arm or stream, a reward out of range, or a shape that is another.
@@ -120,7 +125,10 @@ class Bandit(Parameterised):
         context, predicted = self._context(context, len(arm)), self._predicted(predicted, len(arm))
         self._check_told(arm, reward, stream)
         predicted = None if predicted is None else predicted[np.arange(len(arm)), arm]
-        seen = Seen(arm, reward, stream, context, predicted)
+        chance = None if chance is None else np.array(chance, dtype=float, ndmin=1)
+        if chance is not None and (chance.shape != arm.shape or not ((chance > 0) & (chance <= 1)).all()):
+            self._check(False, f"a chance above 0 and up to 1 of each; got {chance}")
+        seen = Seen(arm, reward, stream, context, predicted, chance)
         if (lost := np.isnan(reward)).any():
             seen = Seen(*(None if values is None else values[~lost] for values in seen))
         if len(seen.arm):
@@ -142,7 +150,7 @@ class Bandit(Parameterised):
             return None
         self._check(context is not None, "a context; none was given")
         context = np.atleast_2d(np.asarray(context, dtype=float))
-        wanted = (rows, self._dimension())
+        wanted = (rows, self.context_dimension)
         self._check(context.shape == wanted and bool(np.isfinite(context).all()),
                     f"finite contexts of shape {wanted}; got {context.shape}")  # fmt: skip
         return context
@@ -199,7 +207,8 @@ class Bandit(Parameterised):
 
     def state(self) -> dict[str, Any]:
         """All that was learned: arrays, and plain values as JSON takes them."""
-        return {**self._arrays(), "active": self.active, "rng": self._rng.bit_generator.state}
+        arrays = {name: values.copy() for name, values in self._arrays().items()}
+        return {**arrays, "active": self.active.copy(), "rng": self._rng.bit_generator.state}
 
     def restore(self, state: Mapping[str, Any]) -> Self:
         """Take up a saved state of a bandit with the same parameters; returns itself.
@@ -221,7 +230,8 @@ class Bandit(Parameterised):
 
     # -- for subclasses -------------------------------------------------------------------------------------------
 
-    def _dimension(self) -> int:
+    @property
+    def context_dimension(self) -> int:
         """d of a context."""
         raise NotImplementedError
 

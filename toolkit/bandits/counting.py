@@ -47,7 +47,7 @@ class BetaThompson(_Means):
     Args:
         prior: (a, b) where nothing is predicted.
         weight: pulls that a prediction counts for.
-        most: largest a + b: past it both are scaled down, so that an arm keeps learning; inf for none.
+        most: largest a + b with that prior: past it what was seen is scaled down, so that an arm keeps learning.
     """
 
     def __init__(

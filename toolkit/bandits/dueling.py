@@ -42,6 +42,7 @@ class DuelingThompson(Bandit):
 
     def pair(self, stream: int = 0) -> tuple[int, int]:
         """Two columns: the arms of the next duel, equal where no rival is left."""
+        self._check(0 <= stream < self.streams, f"a stream below {self.streams}; got {stream!r}")
         wins, count = self.wins_[stream], len(self.arms)
         total = wins + wins.T
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -59,6 +60,7 @@ class DuelingThompson(Bandit):
 
     def compare(self, winner: int, loser: int, stream: int = 0) -> None:
         """Learn who won a duel; a draw of two equal answers is told twice, once each way, or left out."""
+        self._check(0 <= stream < self.streams, f"a stream below {self.streams}; got {stream!r}")
         inside = all(isinstance(arm, int | np.integer) and 0 <= arm < len(self.arms) for arm in (winner, loser))
         self._check(inside and winner != loser, f"two different arms below {len(self.arms)}; got {winner!r}, {loser!r}")
         self.wins_[stream, winner, loser] += 1

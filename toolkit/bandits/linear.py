@@ -58,24 +58,26 @@ class _Linear(Bandit):
                     f"a symmetric positive prior_precision of {self.dimension} dimensions")  # fmt: skip
         return np.broadcast_to(mean, shape), square
 
-    def _dimension(self) -> int:
+    @property
+    def context_dimension(self) -> int:
         return self.dimension
 
     def _arrays(self) -> dict[str, np.ndarray]:
         return {"weights_": self.weights_, "covariance_": self.covariance_, "age_": self.age_}
 
     def add_arm(self, name: str, like: str | None = None) -> int:
-        """As ``Bandit.add_arm``; nothing known of it, its prior mean is the mean of what is believed of the others."""
+        """As ``Bandit.add_arm``; an unknown arm is believed to be like the others, within twice their spread."""
         before, source = len(self.arms), None if like is None else self.column(like)
         column = super().add_arm(name, like)
         if column == before:
-            new = self.weights_[:, :before].mean(axis=(0, 1)) if source is None else self._start[source]
+            new = self._start.mean(axis=0) if source is None else self._start[source]
             self.prior_mean = self._start = np.vstack([self._start, new])
         return column
 
     def _fresh(self, key: str, values: np.ndarray) -> np.ndarray:
-        if key == "covariance_":
-            return np.tile(self._prior_covariance, (self.streams, 1, 1, 1))
+        if key == "covariance_":  # the prior may hold a thousand labels, and none of them is of this arm
+            apart = np.cov(self._start, rowvar=False, bias=True).reshape(self.dimension, self.dimension)
+            return np.tile(self._prior_covariance + 4 * apart, (self.streams, 1, 1, 1))
         return values.mean(axis=1, keepdims=True) if key == "weights_" else np.zeros_like(values[:, :1])
 
     def belief(self, context: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -86,9 +88,9 @@ class _Linear(Bandit):
         return (mean, variance) if self.memory == math.inf else self._faded(mean, variance, context)
 
     def _faded(self, mean: np.ndarray, variance: np.ndarray, context: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        left = self.kept**self.age_
+        left, variance = self.kept**self.age_, np.maximum(variance, 1e-300)  # of a context of zeros
         start = context @ self._start.T
-        first = np.einsum("sd,de,se->s", context, self._prior_covariance, context)[:, None]
+        first = np.maximum(np.einsum("sd,de,se->s", context, self._prior_covariance, context)[:, None], 1e-300)
         precision = left / variance + (1 - left) / first
         return (left / variance * mean + (1 - left) / first * start) / precision, 1 / precision
 

@@ -55,7 +55,8 @@ class NeuralUCB(Bandit):
         self.memory_ = np.full((streams, remembered, dimension + 3), np.nan)  # context, 1, arm, reward
         self.taught_ = np.zeros(streams, dtype=np.int64)
 
-    def _dimension(self) -> int:
+    @property
+    def context_dimension(self) -> int:
         return self.dimension
 
     def _arrays(self) -> dict[str, np.ndarray]:

@@ -9,9 +9,10 @@ class BudgetPacer:
     """Chooses the weight of the policy so that spending meets a budget (primal-dual: Agrawal and Devanur 2014;
     ParetoBandit, arXiv 2604.00136, section 3).
 
-    The weight is the dual variable of the budget. After each call it rises where spending runs ahead of what is left
-    a round, and falls where it lags: by the surplus itself, at first in wide steps, and by the accumulated error, so
-    that no bias remains at the end. It is kept in logarithm, since a useful weight may be 1 or 10,000.
+    The weight is the dual variable of the budget. After each call it rises where the call cost more than what is left
+    for a round, and falls where it cost less, in steps of a constant rate. What is left a round keeps account of all
+    spending, so that no bias remains at the end. The weight is kept in logarithm, since a useful one may be 1 or
+    10,000.
 
     Args:
         budget_usd: for all rounds.
@@ -29,7 +30,8 @@ class BudgetPacer:
     def __init__(
         self, budget_usd: float, rounds: int, weight: float | None = None, rate: float = 0.02, streams: int = 1
     ):
-        if not 0 < budget_usd < np.inf or rounds < 1 or not rate > 0 or not (weight is None or weight > 0):
+        fine = 0 < budget_usd < np.inf and rounds >= 1 and rate > 0 and streams >= 1
+        if not fine or not (weight is None or 0 < weight < np.inf):
             raise ToolkitError(
                 f"BudgetPacer: a budget, rounds, rate and weight above 0 were expected; got {budget_usd!r}, "
                 f"{rounds!r}, {rate!r}, {weight!r}."
@@ -49,6 +51,9 @@ class BudgetPacer:
 
     def spend(self, cost_usd: np.ndarray) -> None:
         """What the last round cost each stream, (s,); NaN where it is not known yet counts as what a round may cost."""
+        cost_usd = np.asarray(cost_usd, dtype=float)
+        if cost_usd.shape not in ((), self.spent_usd.shape) or (cost_usd < 0).any():
+            raise ToolkitError(f"BudgetPacer: costs from 0 of {len(self.spent_usd)} streams expected; got {cost_usd}.")
         even = self.budget_usd / self.rounds
         cost = np.where(np.isnan(cost_usd), even, cost_usd)
         self.spent_usd = self.spent_usd + cost

@@ -85,7 +85,7 @@ class ThompsonSamplingRouter(Router):
 
     def state(self) -> dict[str, Any]:
         bandit = {_saved(name): value for name, value in self.bandit_.state().items()}
-        return {**self.features_.state(), "precision_": self.precision_, **bandit}
+        return {**self.features_.state(), "precision_": self.precision_, "arms_": self.bandit_.arms, **bandit}
 
     def save_parts(self, folder: Path) -> None:
         save_router(self.fitted, folder / "member")
@@ -94,6 +94,8 @@ class ThompsonSamplingRouter(Router):
         self.features_ = ScoreFactors(self.rank).restore(state)
         self.precision_ = np.asarray(state["precision_"])
         self.bandit_ = self.bandit()
+        for name in state["arms_"][len(self.models_) :]:  # that came while it served
+            self.bandit_.add_arm(name)
         self.bandit_.restore({name: state[_saved(name)] for name in self.bandit_.state()})
 
     def restore_parts(self, folder: Path, known: Iterable[type[Router]]) -> None:

@@ -22,10 +22,11 @@ def sample_size(difference: float, sd: float, power: float = 0.8, alpha: float =
     Raises:
         ToolkitError: a number out of range.
     """
-    _check(difference != 0 and sd > 0 and 0 < power < 1 and 0 < alpha < 1 and 0 < share < 1,
+    shares = all(0 < value < 1 for value in (power, alpha, share))
+    _check(bool(np.isfinite(difference)) and difference != 0 and 0 < sd < np.inf and shares,
            "a difference, an sd above 0, and power, alpha and share between 0 and 1")  # fmt: skip
     needed = (stats.norm.isf(alpha / 2) + stats.norm.ppf(power)) * sd / difference
-    return int(np.ceil(needed**2 / (share * (1 - share))))
+    return max(2, int(np.ceil(needed**2 / (share * (1 - share)))))
 
 
 def power(difference: float, sd: float, requests: int, alpha: float = 0.05, share: float = 0.5) -> float:
@@ -91,12 +92,14 @@ class SequentialTest:
         return self._arms[1].mean - self._arms[0].mean
 
     def interval(self) -> tuple[float, float]:
-        """Bounds that hold at every look together, with chance 1 - alpha; infinite before ``least``."""
-        if min(arm.count for arm in self._arms) < self.least:
-            return -np.inf, np.inf
+        """Bounds that hold at every look together, with chance 1 - alpha; infinite before ``least``, and where nothing
+        varies.
+        """
         variance = self._variance()
+        if min(arm.count for arm in self._arms) < self.least or not variance > 0:
+            return -np.inf, np.inf
         ratio = variance + self.tau**2
-        far = np.log(1 / self.alpha) + 0.5 * np.log(ratio / max(variance, 1e-300))
+        far = np.log(1 / self.alpha) + 0.5 * np.log(ratio / variance)
         half = np.sqrt(2 * variance * ratio / self.tau**2 * far)
         return self.difference - half, self.difference + half
 

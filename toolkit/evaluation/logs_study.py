@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from toolkit import logs, policy
 from toolkit.bandits.counting import EpsilonGreedy
@@ -14,6 +15,7 @@ from toolkit.decisions import Routed, record_of
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import experiment, offpolicy
 from toolkit.evaluation.offpolicy import Logged
+from toolkit.evaluation.statistics import LEVEL
 from toolkit.logs import DecisionLog
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Decision, Router
@@ -164,7 +166,7 @@ def gain(one: Lesson, candidates: Mapping[str, np.ndarray], encoder: str, seed: 
     predicted = offpolicy.cross_fitted(rewards, RidgeRegression(encoder=encoder), seed=seed)
     before, after = (offpolicy.doubly_robust(logged, chances, predicted) for chances in list(candidates.values())[:2])
     difference = after - before
-    half = 1.96 * difference.std(ddof=1) / np.sqrt(len(difference))
+    half = norm.isf((1 - LEVEL) / 2) * difference.std(ddof=1) / np.sqrt(len(difference))
     row = {"difference": difference.mean(), "ci_low": difference.mean() - half, "ci_high": difference.mean() + half}
     return pd.DataFrame([row | {"sd of a request": difference.std(ddof=1), "requests": len(difference)}]).round(4)
 

@@ -3,7 +3,8 @@
 The log says what was chosen, with which chance, and what it was worth. w is the chance that the judged policy gives to
 the logged choice, over the chance that it was logged with.
 
-    IPS    mean of w r: unbiased, and wide where w is large (Horvitz and Thompson 1952)
+    IPS    mean of w r: unbiased where every chance is known and above 0, wide where w is large (Horvitz and
+           Thompson 1952)
     SNIPS  sum of w r over sum of w: a little biased, much narrower (Swaminathan and Joachims 2015)
     DM     mean of what a model of the rewards predicts for the judged policy: as biased as the model
     DR     DM plus the mean of w (r - predicted): unbiased where chances or model are right (Dudik et al. 2011)
@@ -46,6 +47,8 @@ class Logged:
     def of(cls, log: pd.DataFrame, models: Sequence[str]) -> "Logged":
         """From rows that ``logs.check_log`` let through."""
         columns = {name: column for column, name in enumerate(models)}
+        if unknown := sorted(set(log["model"]) - set(columns)):
+            raise ToolkitError(f"Off-policy: models of the pool were expected; the log names {', '.join(unknown)}.")
         return cls(tuple(models), log["model"].map(columns).to_numpy(np.int64), log["reward"].to_numpy(float),
                    log["propensity"].to_numpy(float))  # fmt: skip
 
@@ -93,6 +96,7 @@ def estimate(
     Raises:
         ToolkitError: shapes that do not fit, rows that are no chances, or propensities that are none.
     """
+    chances, predicted = np.asarray(chances, dtype=float), None if predicted is None else np.asarray(predicted, float)
     _check(logged, chances, predicted)
     rows = np.arange(len(logged.arm))
     weight = chances[rows, logged.arm] / logged.propensity

@@ -126,7 +126,12 @@ def replay(
         ToolkitError: shapes that do not fit, or outcomes with holes.
     """
     phases = (phases,) if isinstance(phases, Phase) else tuple(phases)
-    _check(bandit, phases, order)
+    _check(bandit, phases, order, (context, predicted))
+    if not (isinstance(delay, int) and delay >= 0 and 0 <= missing <= 1 and np.isfinite(weight)):
+        raise ToolkitError(
+            f"replay: a whole delay from 0, a share missing and a finite weight were expected; got {delay!r}, "
+            f"{missing!r}, {weight!r}."
+        )
     game = _Game(bandit, context, predicted, delay)
     lost = np.random.default_rng(seed).random(order.shape) < missing
     arms, reward, cost_usd, weights = (np.empty(order.shape, kind) for kind in (np.int64, float, float, float))
@@ -136,13 +141,12 @@ def replay(
             phase = starts[step]
             _offer(bandit, phase)
             charge = np.broadcast_to(phase.charge, phase.outcomes.quality.shape)
-            most = float(charge[:, phase.offered].max())
         weights[step] = weight if pacer is None else pacer.weight
         arms[step] = chosen = game.choose(rows, charge[rows], weights[step])
         reward[step], cost_usd[step] = phase.outcomes.quality[rows, chosen], phase.outcomes.cost_usd[rows, chosen]
         told = np.where(lost[step], np.nan, reward[step])
         if bandit.learns_utility:
-            told = policy.unit_utility(told, charge[rows, chosen], weights[step], most)
+            told = policy.unit_utility(told, charge[rows, chosen], weights[step], charge[rows].max(axis=1))
         game.tell(rows, chosen, told)
         if pacer is not None:
             pacer.spend(cost_usd[step])
@@ -154,7 +158,8 @@ class _Game:
 
     def __init__(self, bandit: Bandit, context: np.ndarray | None, predicted: np.ndarray | None, delay: int):
         self.bandit, self.context, self.predicted, self.delay = bandit, context, predicted, delay
-        self.waiting: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self.waiting: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]] = []
+        self.chances: np.ndarray | None = None
 
     def _seen(self, rows: np.ndarray) -> dict[str, np.ndarray | None]:
         features = {"context": self.context, "predicted": self.predicted}
@@ -162,15 +167,17 @@ class _Game:
 
     def choose(self, rows: np.ndarray, charge: np.ndarray, weight: np.ndarray) -> np.ndarray:
         scores = self.bandit.scores(**self._seen(rows))
+        self.chances = self.bandit.chances() if self.bandit.learns_utility else None
         if self.bandit.charges:
             return scores.argmax(axis=1)
         return policy.choose(scores - weight[:, None] * charge, charge, 0.0)
 
     def tell(self, rows: np.ndarray, arms: np.ndarray, reward: np.ndarray) -> None:
-        self.waiting.append((rows, arms, reward))
+        chance = None if self.chances is None else self.chances[np.arange(len(arms)), arms]
+        self.waiting.append((rows, arms, reward, chance))
         if len(self.waiting) > self.delay:
-            rows, arms, reward = self.waiting.pop(0)
-            self.bandit.update(arms, reward, **self._seen(rows))
+            rows, arms, reward, chance = self.waiting.pop(0)
+            self.bandit.update(arms, reward, **self._seen(rows), chance=chance)
 
 
 def _offer(bandit: Bandit, phase: Phase) -> None:
@@ -183,10 +190,19 @@ def _offer(bandit: Bandit, phase: Phase) -> None:
             bandit.remove_arm(name)
 
 
-def _check(bandit: Bandit, phases: tuple[Phase, ...], order: np.ndarray) -> None:
+def _check(
+    bandit: Bandit, phases: tuple[Phase, ...], order: np.ndarray, features: tuple[np.ndarray | None, ...]
+) -> None:
+    if not phases:
+        raise ToolkitError("replay: at least one phase was expected.")
     first = phases[0].outcomes
     if order.ndim != 2 or order.shape[1] != bandit.streams:
         raise ToolkitError(f"replay: an order (rounds, {bandit.streams}) was expected; got {order.shape}.")
+    if order.min(initial=0) < 0 or order.max(initial=0) >= len(first) or phases[-1].start >= max(1, len(order)):
+        raise ToolkitError(f"replay: rows below {len(first)} and phases within {len(order)} rounds were expected.")
+    for values in features:
+        if values is not None and len(values) != len(first):
+            raise ToolkitError(f"replay: features of {len(first)} prompts were expected; got {len(values)}.")
     if phases[0].start or any(one.start >= two.start for one, two in pairwise(phases)):
         raise ToolkitError("replay: phases that start at round 0 and follow one another were expected.")
     for phase in phases:

@@ -21,7 +21,7 @@ _WORDS: dict[str, tuple[float, str]] = {
         0.15,
         r"```|\bdef \b|\bclass \b|\bfunction\b|\bcode\b|python|javascript|\bsql\b|regex|\bbug\b|代码|函数|编程",
     ),
-    "steps": (0.12, r"\bfirst\b.*\bthen\b|\bstep \d|\d\.\s.*\d\.\s|首先.*然后|第一.*第二"),
+    "steps": (0.12, r"\bstep \d|\bfirst(ly)?,|\bthen,|\bfinally\b|首先|然后|最后"),
     "technical": (
         0.10,
         r"algorithm|complexity|database|kubernetes|protocol|distributed|architecture|算法|数据库|协议|架构",
@@ -29,7 +29,7 @@ _WORDS: dict[str, tuple[float, str]] = {
     "creative": (0.05, r"\bwrite a (story|poem)|\bbrainstorm\b|\bcompose\b|写一(首|篇)|创作"),
     "simple": (-0.12, r"^\s*(what is|who is|when|where|define|translate|hello|hi)\b|是什么|什么是|翻译|你好"),
 }
-_FINDS = {name: re.compile(pattern, re.IGNORECASE | re.DOTALL) for name, (_, pattern) in _WORDS.items()}
+_FINDS = {name: re.compile(pattern, re.IGNORECASE) for name, (_, pattern) in _WORDS.items()}
 _SHORT, _LONG = 50, 500  # tokens
 
 
