@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -125,11 +126,22 @@ def caption(one: Scene, weight: float) -> str:
     return f"{name} · {len(one.train):,} labels · {one.seeds} seeds · weight {weight:g} · bands: 95% over seeds"
 
 
+def cold_prior(dimension: int, mean_sd: float = _COLD_SD, slope_sd: float = _COLD_SLOPE) -> dict[str, Any]:
+    """What a linear bandit may believe of models before any label, on contexts of ``Components`` over sqrt(d).
+
+    Args:
+        mean_sd: spread of models' mean quality around .5.
+        slope_sd: of what one standard deviation of a component changes in it.
+    """
+    # The constant of such a context is 1 / sqrt(d), as its other numbers are shortened.
+    sure = np.r_[mean_sd**-2, np.full(dimension - 1, slope_sd**-2)] / dimension
+    return {"prior_mean": np.eye(1, dimension)[0] * dimension**0.5 / 2, "prior_precision": sure, "noise_sd": 0.45}
+
+
 def learners(one: Scene, seed: int = 0) -> dict[str, tuple[Bandit, np.ndarray | None, np.ndarray | None]]:
     """Every bandit, with the context and the predictions that it is given."""
     names, d, each = one.test.names, one.cold.shape[1], {"streams": one.seeds, "seed": seed}
-    # The constant of a cold context is 1 / sqrt(d), as its other numbers are shortened.
-    start, sure = np.eye(1, d)[0] * np.sqrt(d) / 2, np.r_[_COLD_SD**-2, np.full(d - 1, _COLD_SLOPE**-2)] / d
+    cold = cold_prior(d)
     free: dict[str, Bandit] = {
         "Beta Thompson": BetaThompson(names, **each),
         "UCB1": UCB1(names, 0.5, **each),
@@ -137,10 +149,8 @@ def learners(one: Scene, seed: int = 0) -> dict[str, tuple[Bandit, np.ndarray | 
         "EXP3": EXP3(names, horizon=len(one.order), **each),
     }
     contextual: dict[str, Bandit] = {
-        "LinUCB, cold": LinUCB(names, d, **each),
-        "linear Thompson, cold": LinearThompson(
-            names, d, prior_mean=start, prior_precision=sure, noise_sd=0.45, **each
-        ),
+        "LinUCB, cold": LinUCB(names, d, **cold, **each),
+        "linear Thompson, cold": LinearThompson(names, d, **cold, **each),
         "logistic Thompson, cold": LogisticThompson(names, d, prior_precision=4.0, **each),
         "NeuralUCB, cold": NeuralUCB(names, d, hidden=16, **each),
     }

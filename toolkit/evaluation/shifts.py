@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.bandits.pacing import BudgetPacer
+from toolkit.bandits.router import ThompsonSamplingRouter
 from toolkit.evaluation import regret
 from toolkit.evaluation.online_study import PRIOR, Scene
 from toolkit.evaluation.replay import Phase, degraded, replay
@@ -34,7 +35,7 @@ def budgets(one: Scene, shares: Sequence[float] = (0.1, 0.3, 0.6), seed: int = 0
 
 
 def changes(one: Scene, weight: float) -> dict[str, tuple[Phase, Phase]]:
-    """Worlds that change half way: the favourite gets worse, prices turn around, or the best model joins late."""
+    """Worlds that change half way: the favourite gets worse, or prices turn around."""
     half, data = len(one.order) // 2, one.test
     worth = one.phase.utility(weight).mean(axis=0)
     liked = data.names[int(worth.argmax())]
@@ -45,17 +46,35 @@ def changes(one: Scene, weight: float) -> dict[str, tuple[Phase, Phase]]:
             replace(one.phase, outcomes=degraded(data, liked, 0.5), start=half),
         ),
         "the dear become cheap": (one.phase, replace(one.phase, charge=turned - one.phase.charge, start=half)),
-        f"{liked} joins": (replace(one.phase, out=(liked,)), replace(one.phase, start=half)),
     }
+
+
+def joining(
+    one: Scene, weight: float
+) -> dict[str, tuple[tuple[Phase, Phase], ThompsonSamplingRouter, np.ndarray]]:  # fmt: skip
+    """The best model comes half way, and no label was ever of it: the prior is fitted on the others alone."""
+    liked = one.test.names[int(one.phase.utility(weight).mean(axis=0).argmax())]
+    names = [name for name in one.test.names if name != liked]
+    prior = one.prior.clone().fit(one.train.subset(models=names))
+    columns = [one.test.column(name) for name in (*names, liked)]
+    charge = np.broadcast_to(one.phase.charge, one.test.quality.shape)[:, columns]
+    later = Phase(one.test.subset(models=[*names, liked]), charge, len(one.order) // 2)
+    context = prior.context(prior.fitted.predict(one.test.texts))
+    return {f"{liked} joins": ((replace(later, start=0, out=(liked,)), later), prior, context)}
 
 
 def drifting(one: Scene, weight: float, memory: float, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tidy rows of recovery after each change, and utility as a share of the best policy's along the rounds."""
     rows, paths, window = [], [], max(20, len(one.order) // 20)
-    for change, phases in changes(one, weight).items():
+    worlds = {change: (phases, one.prior, one.factors) for change, phases in changes(one, weight).items()}
+    if len(one.test.names) > 2:
+        worlds |= joining(one, weight)
+    for change, (phases, prior, context) in worlds.items():
         for name, kept in ((PRIOR, np.inf), (f"{PRIOR}, forgetting", memory)):
-            bandit = one.prior.bandit(streams=one.seeds, memory=kept, seed=seed)
-            run = replay(bandit, phases, one.order, weight, one.factors)
+            bandit = prior.bandit(streams=one.seeds, memory=kept, seed=seed)
+            for joins in phases[0].out:
+                bandit.add_arm(joins)
+            run = replay(bandit, phases, one.order, weight, context)
             gained, best = regret.utilities(run, weight), regret.bayes(run, weight)
             share = (gained[-len(gained) // 4 :].mean(axis=0)) / best[-len(best) // 4 :].mean(axis=0)
             system, note = f"{name}: {change}", f"weight {weight:g}"
