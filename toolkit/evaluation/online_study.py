@@ -20,6 +20,7 @@ from toolkit.errors import ToolkitError
 from toolkit.evaluation import regret
 from toolkit.evaluation.replay import Phase, Played, orders, replay
 from toolkit.evaluation.selection import CrossValidated
+from toolkit.hardware import one_blas_thread
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
 from toolkit.routers.classical import LogisticRegression, RidgeRegression
@@ -41,7 +42,7 @@ class Plan:
     components: int = 16
 
 
-PLANS = {"smoke": Plan(60, 200, 3, 4), "quick": Plan(500, 2000, 20), "full": Plan(1000, 10_000, 20)}
+PLANS = {"smoke": Plan(60, 200, 3, 4), "quick": Plan(500, 1500, 20), "full": Plan(1000, 10_000, 20)}
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ def scene(outcomes: Outcomes, plan: Plan, encoder: str, seed: int = 0) -> Scene:
     train, test = data.split(1 - labels / len(data), seed)
     priced = data.cost_source != "none"
     charge = policy.ExpectedCost().fit(train).predict(test.texts) if priced else np.zeros(test.quality.shape)
-    prior = router(encoder, seed=seed).fit(train)
+    with one_blas_thread:  # hundreds of small fits
+        prior = router(encoder, seed=seed).fit(train)
     predicted = prior.fitted.predict(test.texts)
     embed = encoders.get(encoder).encode
     # Length about 1, as LinUCB's paper has it.

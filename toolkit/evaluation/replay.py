@@ -14,6 +14,7 @@ from toolkit import policy
 from toolkit.bandits.base import Bandit
 from toolkit.bandits.pacing import BudgetPacer
 from toolkit.errors import ToolkitError
+from toolkit.hardware import one_blas_thread
 from toolkit.outcomes import Outcomes
 
 
@@ -136,20 +137,21 @@ def replay(
     lost = np.random.default_rng(seed).random(order.shape) < missing
     arms, reward, cost_usd, weights = (np.empty(order.shape, kind) for kind in (np.int64, float, float, float))
     starts = {phase.start: phase for phase in phases}
-    for step, rows in enumerate(order):
-        if step in starts:
-            phase = starts[step]
-            _offer(bandit, phase)
-            charge = np.broadcast_to(phase.charge, phase.outcomes.quality.shape)
-        weights[step] = weight if pacer is None else pacer.weight
-        arms[step] = chosen = game.choose(rows, charge[rows], weights[step])
-        reward[step], cost_usd[step] = phase.outcomes.quality[rows, chosen], phase.outcomes.cost_usd[rows, chosen]
-        told = np.where(lost[step], np.nan, reward[step])
-        if bandit.learns_utility:
-            told = policy.unit_utility(told, charge[rows, chosen], weights[step], charge[rows].max(axis=1))
-        game.tell(rows, chosen, told)
-        if pacer is not None:
-            pacer.spend(cost_usd[step])
+    with one_blas_thread:  # products are small, and other notebooks run beside this one
+        for step, rows in enumerate(order):
+            if step in starts:
+                phase = starts[step]
+                _offer(bandit, phase)
+                charge = np.broadcast_to(phase.charge, phase.outcomes.quality.shape)
+            weights[step] = weight if pacer is None else pacer.weight
+            arms[step] = chosen = game.choose(rows, charge[rows], weights[step])
+            reward[step], cost_usd[step] = phase.outcomes.quality[rows, chosen], phase.outcomes.cost_usd[rows, chosen]
+            told = np.where(lost[step], np.nan, reward[step])
+            if bandit.learns_utility:
+                told = policy.unit_utility(told, charge[rows, chosen], weights[step], charge[rows].max(axis=1))
+            game.tell(rows, chosen, told)
+            if pacer is not None:
+                pacer.spend(cost_usd[step])
     return Played(order, arms, reward, cost_usd, weights, phases)
 
 

@@ -11,6 +11,7 @@ from toolkit.bandits.router import ThompsonSamplingRouter
 from toolkit.evaluation import regret
 from toolkit.evaluation.online_study import PRIOR, Scene
 from toolkit.evaluation.replay import Phase, degraded, replay
+from toolkit.hardware import one_blas_thread
 
 
 def budgets(one: Scene, shares: Sequence[float] = (0.1, 0.3, 0.6), seed: int = 0) -> pd.DataFrame:
@@ -55,7 +56,8 @@ def joining(
     """The best model comes half way, and no label was ever of it: the prior is fitted on the others alone."""
     liked = one.test.names[int(one.phase.utility(weight).mean(axis=0).argmax())]
     names = [name for name in one.test.names if name != liked]
-    prior = one.prior.clone().fit(one.train.subset(models=names))
+    with one_blas_thread:
+        prior = one.prior.clone().fit(one.train.subset(models=names))
     columns = [one.test.column(name) for name in (*names, liked)]
     charge = np.broadcast_to(one.phase.charge, one.test.quality.shape)[:, columns]
     later = Phase(one.test.subset(models=[*names, liked]), charge, len(one.order) // 2)
