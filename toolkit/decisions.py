@@ -79,6 +79,12 @@ class Account:
     harm_usd: float = 0.0
     unlogged: int = 0
 
+    def judge(self, correct: bool, harm_usd: float) -> None:
+        """Book a hit that somebody judged."""
+        self.judged += 1
+        self.wrong += not correct
+        self.harm_usd += 0.0 if correct else harm_usd
+
     @property
     def saved_usd(self) -> float:
         """Hits times the mean price of a call, less the harm that is expected of them: judged hits stand for all."""

@@ -128,7 +128,8 @@ class Gateway:
         with self._lock:
             self.account.requests += 1
             self.account.hits += routed.hit
-        self._tell(record_of(routed, text, scope.tenant if scope else "", session))
+        if self.log:
+            self._tell(record_of(routed, text, scope.tenant if scope else "", session))
         return routed
 
     def _tell(self, record: dict[str, Any]) -> None:
@@ -187,11 +188,12 @@ class Gateway:
                 taken, lot = int(self._rng.integers(len(drawn))), self._rng.random()
         weight = 0.0 if self.bandit is not None and self.bandit.charges else self.weight
         columns = policy.choose(drawn, np.zeros(predicted.shape) if cost is None else cost, weight)
-        column, how = int(columns[taken]), "predicted" if self.bandit is None else "drawn"
+        source, column, how = "router", int(columns[taken]), "predicted" if self.bandit is None else "drawn"
         reason = f"{how} quality {drawn[taken, column]:.3f}, {weight:g} of it given up per dollar"
         if self.bandit is not None and lot < self.explore:
             with self._lock:
-                column, reason = int(self._rng.choice(np.flatnonzero(self.bandit.active))), "by lot, to explore"
+                column = int(self._rng.choice(np.flatnonzero(self.bandit.active)))
+            source, reason = "lot", "by lot, to explore"
         decision = Decision(
             model=models[column],
             scores=dict(zip(models, drawn[taken].tolist(), strict=True)),
@@ -199,7 +201,7 @@ class Gateway:
             reason=reason,
         )
         return Routed(
-            source="router" if reason.startswith(how) else "lot",
+            source=source,
             found=found,
             decision=decision,
             arm=column,
@@ -293,8 +295,6 @@ class Gateway:
         """
         routed = self._waiting.take(decision_id, hit=True)
         with self._lock:
-            self.account.judged += 1
-            self.account.wrong += not correct
-            self.account.harm_usd += 0.0 if correct else harm_usd
+            self.account.judge(correct, harm_usd)
         self.cache.observe(routed.found, correct)
         self._tell({"decision_id": decision_id, "cache_correct": bool(correct)})

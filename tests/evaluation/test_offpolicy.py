@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from toolkit import datasets, logs
 from toolkit.errors import ToolkitError
-from toolkit.evaluation import offpolicy
+from toolkit.evaluation import logs_study, offpolicy
 from toolkit.evaluation.experiment import SequentialTest, power, sample_size
 from toolkit.evaluation.offpolicy import Logged
 from toolkit.routers.classical import RidgeRegression
@@ -216,3 +216,22 @@ def test_a_test_that_is_looked_at_all_the_time_keeps_its_level_and_finds_what_is
         )
     assert false <= 18 and uncovered <= 18 and missed <= 20  # 10 expected at most; 18 has a chance below 1%
     assert naive > 40
+
+
+def test_a_log_of_ones_own_is_judged_as_one_that_was_made_here(synthetic, tmp_path):
+    path = logs_study.make_log(synthetic, tmp_path / "mine.jsonl", 300, seed=4)
+    own, made = logs_study.lesson(str(path), None, 300), logs_study.lesson("", synthetic, 300, seed=4)
+    pd.testing.assert_frame_equal(own.late, made.late)
+    assert own.truth is None and made.truth.shape == (len(made.late), 3) and own.name == "mine.jsonl"
+    assert not set(own.early["text"]) & set(own.late["text"])
+    candidates, predicted = logs_study.policies(own), logs_study.rewards_predicted(own)
+    found = logs_study.estimates(own, candidates, predicted)
+    assert set(found["estimator"]) == {*offpolicy.ESTIMATORS, ""} and found["truth"].isna().all()
+    gained = logs_study.gain(own, candidates, predicted).loc[0]
+    values = found[found["estimator"] == "DR"].set_index("policy")["value"]
+    assert gained["difference"] == pytest.approx(values.iloc[1] - values.iloc[0], abs=1e-4)
+    assert logs_study.watched(own, candidates).empty and len(logs_study.experiment_plan(own)) == 4
+    lines = path.read_text().replace('"propensity": ', '"other": ', 1)
+    path.write_text(lines)
+    with pytest.raises(ToolkitError, match=r"mine\.jsonl, row 1 .* a propensity"):
+        logs_study.lesson(str(path), None, 300)

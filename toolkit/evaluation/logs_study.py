@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from toolkit import logs, policy
 from toolkit.bandits.counting import EpsilonGreedy
@@ -15,10 +14,9 @@ from toolkit.decisions import Routed, record_of
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import experiment, offpolicy
 from toolkit.evaluation.offpolicy import Logged
-from toolkit.evaluation.statistics import LEVEL
 from toolkit.logs import DecisionLog
 from toolkit.outcomes import Outcomes
-from toolkit.routers.base import Decision, Router
+from toolkit.routers.base import Decision
 from toolkit.routers.classical import RidgeRegression
 
 _DRAWS, _EXPLORED = 200, 0.4
@@ -125,8 +123,8 @@ def contents(one: Lesson) -> pd.DataFrame:
     return table.assign(share=table["decisions"] / len(rows)).reindex(one.models).round(4)
 
 
-def policies(one: Lesson, encoder: str = "lexical") -> tuple[dict[str, np.ndarray], Router]:
-    """Policies that could serve instead, as chances (late rows, m), and the router fitted on the early half."""
+def policies(one: Lesson, encoder: str = "lexical") -> dict[str, np.ndarray]:
+    """Policies that could serve instead, as chances (late rows, m): before, after a router was fitted, and by lot."""
     rewards = offpolicy.rewards_of(one.early, one.models)
     seen = [name for name, there in zip(one.models, ~np.isnan(rewards.quality).all(axis=0), strict=True) if there]
     columns = [one.models.index(name) for name in seen]
@@ -134,23 +132,22 @@ def policies(one: Lesson, encoder: str = "lexical") -> tuple[dict[str, np.ndarra
     means = np.nanmean(rewards.quality[:, columns], axis=0)
     eye, rows = np.eye(len(one.models)), len(one.late)
     chosen = np.array(columns)[router.predict(one.late["text"].tolist()).argmax(axis=1)]
-    found = {
+    return {
         "before: one model, the best so far": np.tile(eye[columns[int(means.argmax())]], (rows, 1)),
         "after: router fitted on the log": eye[chosen],
         "every model alike": np.full((rows, len(one.models)), 1 / len(one.models)),
     }
-    return found, router
 
 
-def estimates(
-    one: Lesson, candidates: Mapping[str, np.ndarray], encoder: str = "lexical", seed: int = 0
-) -> pd.DataFrame:
+def rewards_predicted(one: Lesson, encoder: str = "lexical", seed: int = 0) -> np.ndarray:
+    """Reward of every model on the late half, (late rows, m), each by a model that did not see the row."""
+    rewards = offpolicy.rewards_of(one.late, one.models)
+    return offpolicy.cross_fitted(rewards, RidgeRegression(encoder=encoder), seed=seed)
+
+
+def estimates(one: Lesson, candidates: Mapping[str, np.ndarray], predicted: np.ndarray) -> pd.DataFrame:
     """Tidy rows of ``offpolicy.estimate`` on the late half for every policy, with policy, estimator and truth."""
-    logged = Logged.of(one.late, one.models)
-    predicted = offpolicy.cross_fitted(
-        offpolicy.rewards_of(one.late, one.models), RidgeRegression(encoder=encoder), seed=seed
-    )
-    parts = []
+    logged, parts = Logged.of(one.late, one.models), []
     for name, chances in candidates.items():
         truth = np.nan if one.truth is None else float((chances * one.truth).sum(axis=1).mean())
         rows = offpolicy.estimate(logged, chances, predicted, name)
@@ -159,15 +156,12 @@ def estimates(
     return pd.concat(parts, ignore_index=True)
 
 
-def gain(one: Lesson, candidates: Mapping[str, np.ndarray], encoder: str, seed: int = 0) -> pd.DataFrame:
+def gain(one: Lesson, candidates: Mapping[str, np.ndarray], predicted: np.ndarray) -> pd.DataFrame:
     """The paired difference of the second policy to the first on the late half, by DR: one row with its interval."""
     logged = Logged.of(one.late, one.models)
-    rewards = offpolicy.rewards_of(one.late, one.models)
-    predicted = offpolicy.cross_fitted(rewards, RidgeRegression(encoder=encoder), seed=seed)
     before, after = (offpolicy.doubly_robust(logged, chances, predicted) for chances in list(candidates.values())[:2])
     difference = after - before
-    half = norm.isf((1 - LEVEL) / 2) * difference.std(ddof=1) / np.sqrt(len(difference))
-    row = {"difference": difference.mean(), "ci_low": difference.mean() - half, "ci_high": difference.mean() + half}
+    row = dict(zip(("difference", "ci_low", "ci_high"), offpolicy.mean_interval(difference), strict=True))
     return pd.DataFrame([row | {"sd of a request": difference.std(ddof=1), "requests": len(difference)}]).round(4)
 
 

@@ -52,6 +52,10 @@ class Logged:
         return cls(tuple(models), log["model"].map(columns).to_numpy(np.int64), log["reward"].to_numpy(float),
                    log["propensity"].to_numpy(float))  # fmt: skip
 
+    def weights(self, chances: np.ndarray) -> np.ndarray:
+        """w of every row, float64 (n,), for the chances (n, m) of a judged policy."""
+        return chances[np.arange(len(self.arm)), self.arm] / self.propensity
+
 
 def rewards_of(log: pd.DataFrame, models: Sequence[str], name: str = "log") -> Outcomes:
     """A log with texts as outcomes in which one model a prompt is observed: what a router can be fitted on."""
@@ -98,8 +102,7 @@ def estimate(
     """
     chances, predicted = np.asarray(chances, dtype=float), None if predicted is None else np.asarray(predicted, float)
     _check(logged, chances, predicted)
-    rows = np.arange(len(logged.arm))
-    weight = chances[rows, logged.arm] / logged.propensity
+    weight = logged.weights(chances)
     found = {"IPS": weight * logged.reward}
     total = weight.mean()
     if total > 0:
@@ -110,18 +113,22 @@ def estimate(
         found["DR"] = doubly_robust(logged, chances, predicted)
     warning = support(logged, chances)
     notes = {"DM": "; ".join(filter(None, [warning, "its interval leaves out the error of the model of rewards"]))}
-    effective = float(weight.sum() ** 2 / (weight**2).sum()) if weight.any() else 0.0
     table = [_row(f"{system}, {name}", values, notes.get(name, warning)) for name, values in found.items()]
-    size = {"system": system, "metric": "effective_rewards", "value": effective, "ci_low": np.nan, "ci_high": np.nan}
-    table.append(size | {"unit": METRICS["effective_rewards"].unit, "note": warning, "n": len(rows)})
+    size = {
+        "system": system,
+        "metric": "effective_rewards",
+        "value": _effective(weight),
+        "ci_low": np.nan,
+        "ci_high": np.nan,
+    }
+    table.append(size | {"unit": METRICS["effective_rewards"].unit, "note": warning, "n": len(weight)})
     return pd.DataFrame(table)
 
 
 def doubly_robust(logged: Logged, chances: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """A value for each row, (n,), whose mean is DR: two policies on one log are compared by their difference."""
-    rows = np.arange(len(logged.arm))
-    weight = chances[rows, logged.arm] / logged.propensity
-    return (chances * predicted).sum(axis=1) + weight * (logged.reward - predicted[rows, logged.arm])
+    seen = predicted[np.arange(len(logged.arm)), logged.arm]
+    return (chances * predicted).sum(axis=1) + logged.weights(chances) * (logged.reward - seen)
 
 
 def support(logged: Logged, chances: np.ndarray) -> str:
@@ -130,7 +137,7 @@ def support(logged: Logged, chances: np.ndarray) -> str:
     Weights have mean 1 wherever the log could have chosen what the judged policy chooses; a mean below that means
     traffic of which the log says nothing.
     """
-    weight = chances[np.arange(len(logged.arm)), logged.arm] / logged.propensity
+    weight = logged.weights(chances)
     never = np.bincount(logged.arm, minlength=len(logged.models)) == 0
     told = []
     if (lost := float(chances[:, never].sum(axis=1).mean())) > 0:
@@ -139,16 +146,26 @@ def support(logged: Logged, chances: np.ndarray) -> str:
     error = weight.std(ddof=1) / np.sqrt(len(weight)) if len(weight) > 1 else np.inf
     if not told and weight.mean() + 3 * error < 1:
         told.append(f"missing support: weights have mean {weight.mean():.2f} instead of 1")
-    effective = weight.sum() ** 2 / (weight**2).sum() if weight.any() else 0.0
-    if effective < _FEW:
+    if (effective := _effective(weight)) < _FEW:
         told.append(f"only {effective:.0f} effective rewards: the interval is too narrow to believe")
     return "; ".join(told)
 
 
-def _row(system: str, values: np.ndarray, note: str) -> dict:
+def _effective(weight: np.ndarray) -> float:
+    """Kish's effective sample size of weights (n,)."""
+    return float(weight.sum() ** 2 / (weight**2).sum()) if weight.any() else 0.0
+
+
+def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean of (n,) values and its normal interval."""
     half = stats.norm.isf((1 - LEVEL) / 2) * values.std(ddof=1) / np.sqrt(len(values))
     mean = float(values.mean())
-    row = {"system": system, "metric": "policy_value", "value": mean, "ci_low": mean - half, "ci_high": mean + half}
+    return mean, mean - half, mean + half
+
+
+def _row(system: str, values: np.ndarray, note: str) -> dict:
+    mean, low, high = mean_interval(values)
+    row = {"system": system, "metric": "policy_value", "value": mean, "ci_low": low, "ci_high": high}
     return row | {"unit": METRICS["policy_value"].unit, "note": note, "n": len(values)}
 
 
