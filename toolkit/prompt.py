@@ -2,6 +2,7 @@
 
 import reprlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from toolkit.errors import ToolkitError
 
@@ -36,3 +37,26 @@ def as_text(prompt: Prompt) -> str:
     if isinstance(prompt, str):
         return prompt
     return "\n".join(turn["content"] for turn in as_messages(prompt) if turn["role"] == "user")
+
+
+def as_turns(prompt: Prompt) -> list[dict[str, str]]:
+    """Role and text of every message as chat interfaces carry them, for routers that follow a conversation.
+
+    Content may be a list of parts, of which those of text are joined by line breaks, or absent, as beside a tool call.
+
+    Raises:
+        ToolkitError: as ``as_messages``.
+    """
+    if isinstance(prompt, str):
+        return as_messages(prompt)
+    try:
+        turns = [dict(turn) | {"content": _text(turn.get("content"))} for turn in prompt]
+    except (TypeError, ValueError, KeyError, AttributeError):
+        turns = [{}]
+    return [{part: turn[part] for part in ("role", "content")} for turn in as_messages(turns)]
+
+
+def _text(content: Any) -> Any:
+    if not isinstance(content, list | tuple):
+        return "" if content is None else content
+    return "\n".join(part["text"] for part in content if part.get("type") == "text")

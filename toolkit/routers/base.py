@@ -28,12 +28,14 @@ class Decision:
         scores: predicted quality by model; of a router without scores, 1 for its choice and 0 for the others.
         expected_cost_usd: dollars the call is expected to cost; None where training data had no costs.
         reason: one sentence.
+        route: the policy that it follows (``routes.RouteTable``), or ``other``; empty of a router without policies.
     """
 
     model: str
     scores: dict[str, float]
     expected_cost_usd: float | None
     reason: str
+    route: str = ""
 
 
 class Router(Parameterised):
@@ -99,6 +101,10 @@ class Router(Parameterised):
         checked = self._checked(prompts, metadata)
         return self._predict(*checked).argmax(axis=1) if self.has_scores else self._choose(*checked)
 
+    def read(self, prompt: Prompt) -> Prompt:
+        """What it takes from a prompt: its text; a router that follows a conversation takes the turns."""
+        return as_text(prompt)
+
     def predict_outcomes(self, test: Outcomes) -> np.ndarray:
         """What an evaluation calls: ``predict`` on the texts, and the metadata only where the flag allows it.
 
@@ -123,9 +129,12 @@ class Router(Parameterised):
         if self.uses_metadata:
             raise ToolkitError(f"{type(self).__name__} reads the {self.sees} of a prompt, and route has only its text.")
         policy.check_weight(weight, self.cost_table_ is not None)
-        prompt = as_text(prompt)
         scores = self.predict([prompt])[0] if self.has_scores else np.eye(len(self.models_))[self.choose([prompt])[0]]
-        cost = None if self.cost_table_ is None else policy.ExpectedCost(self.cost_table_).predict([prompt])[0]
+        return self._decision(prompt, scores, weight)
+
+    def _decision(self, prompt: Prompt, scores: np.ndarray, weight: float) -> Decision:
+        text = as_text(self.read(prompt))
+        cost = None if self.cost_table_ is None else policy.ExpectedCost(self.cost_table_).predict([text])[0]
         charged = np.zeros(len(scores)) if cost is None else cost
         column = int(policy.choose(scores[None], charged[None], weight)[0])
         return Decision(
@@ -145,14 +154,14 @@ class Router(Parameterised):
         against = f"predicted quality {mine} against {theirs} of {self.models_[rival]}"
         return f"{against} ({name}" + (f", {weight:g} of quality per dollar)" if weight else ")")
 
-    def _checked(self, prompts: Sequence[Prompt], metadata: pd.DataFrame | None) -> tuple[list[str], Any]:
+    def _checked(self, prompts: Sequence[Prompt], metadata: pd.DataFrame | None) -> tuple[list[Prompt], Any]:
         if not hasattr(self, "models_"):
             raise ToolkitError(f"{type(self).__name__} is not fitted; call fit(outcomes) first.")
         if isinstance(prompts, str):
             raise ToolkitError("A list of prompts was expected, not one string; put it in a list.")
         if self.uses_metadata and metadata is None:
             raise ToolkitError(f"{type(self).__name__} uses metadata; pass a frame with domain and language.")
-        return [as_text(prompt) for prompt in prompts], metadata if self.uses_metadata else None
+        return [self.read(prompt) for prompt in prompts], metadata if self.uses_metadata else None
 
     # -- what a saved router is made of (see routers/persistence.py) ----------------------------------------------
 

@@ -1,0 +1,184 @@
+"""Base of routers that follow policies in plain language: which route fits, how probably, and which model serves it.
+
+Both families stand on it, the generative one (``arch``) and the encoder (``described``); one line swaps them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+from toolkit import policy
+from toolkit.errors import ToolkitError
+from toolkit.outcomes import Outcomes
+from toolkit.prompt import Prompt, as_turns
+from toolkit.routers.base import Decision, Router
+from toolkit.routes.table import OTHER, RouteTable
+
+Routes = RouteTable | Mapping[str, Any] | str | Path
+
+
+class PolicyRouter(Router):
+    """Base: subclasses call ``_follow`` in ``__init__``, keep ``routes`` and ``threshold``, and have ``_evidence``.
+
+    It needs no fitting. ``fit`` on outcomes checks that the models exist there and learns what calls cost, no more.
+    What ``predict`` gives is no quality but a probability: that of the likeliest route of each model, the default's
+    counting what fits no route. Where the likeliest route stays below the threshold, the default has 1.
+
+    Attributes:
+        table: the routes.
+        temperature_: evidence is divided by it; 1 before ``calibrate``.
+        other_: what is added to the evidence of ``other``; 0 before ``calibrate``.
+        threshold_: of the likeliest route's probability, below which the answer is ``other``.
+    """
+
+    sees = "conversation"
+
+    routes: dict[str, Any]
+    threshold: float | None
+    table: RouteTable
+    temperature_: float = 1.0
+    other_: float = 0.0
+    threshold_: float = 0.0
+
+    def _follow(self, routes: Routes, threshold: float | None) -> None:
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise ToolkitError(f"{type(self).__name__}: a threshold from 0 to 1, or None, was expected; {threshold!r}.")
+        self.table = RouteTable.of(routes)
+        self.routes, self.threshold = self.table.plain(), threshold
+        self.models_ = self.table.models
+        if threshold is not None:
+            self.threshold_ = threshold
+
+    @property
+    def route_names(self) -> list[str]:
+        """Names of the routes, and ``other``."""
+        return [*self.table.names, OTHER]
+
+    # -- deciding -------------------------------------------------------------------------------------------------
+
+    def read(self, prompt: Prompt) -> list[dict[str, str]]:
+        """Role and text of every message."""
+        return as_turns(prompt)
+
+    def evidence(self, prompts: Sequence[Prompt]) -> np.ndarray:
+        """Log probabilities of ``route_names``, up to a constant, before any calibration, float64 (n, routes + 1)."""
+        return self._gathered(self._checked(prompts, None)[0])[0]
+
+    def probabilities(self, prompts: Sequence[Prompt]) -> np.ndarray:
+        """Of each of ``route_names``, float64 (n, routes + 1), rows sum to 1; the threshold is left aside.
+
+        Args:
+            prompts: n texts or conversations.
+        """
+        return self._calibrated(self.evidence(prompts))
+
+    def choose_routes(self, prompts: Sequence[Prompt]) -> list[str]:
+        """The name of the route of each prompt, or ``other``."""
+        return [self.route_names[at] for at in self._settled(self.probabilities(prompts)).argmax(axis=1)]
+
+    def route(self, prompt: Prompt, weight: float = 0.0) -> Decision:
+        """As every router's; the decision names the route too. A weight may take another model than the route's."""
+        policy.check_weight(weight, self.cost_table_ is not None)
+        given, notes = self._gathered(self._checked([prompt], None)[0])
+        chances = self._calibrated(given)
+        settled = self._settled(chances)
+        decision = self._decision(prompt, self._by_model(settled)[0], weight)
+        name, order = self.route_names[settled[0].argmax()], chances[0].argsort(kind="stable")[::-1]
+        likeliest = ", ".join(f"{self.route_names[at]} {chances[0, at]:.3f}" for at in order[:2])
+        reason = notes[0] or f"route {name} ({type(self).__name__}: {likeliest})"
+        if decision.model != self.table.model_of(name):
+            reason += f"; {weight:g} of probability given up per dollar"
+        return replace(decision, reason=reason, route=name)
+
+    def _predict(self, prompts: list[Any], metadata: pd.DataFrame | None) -> np.ndarray:
+        if not prompts:
+            return np.empty((0, len(self.models_)))
+        return self._by_model(self._settled(self._calibrated(self._gathered(prompts)[0])))
+
+    def _gathered(self, prompts: list[Any]) -> tuple[np.ndarray, list[str]]:
+        """Evidence, and for each prompt what a reader of the decision must know; fewer than two routes need none."""
+        if len(self.table.routes) < 2 or not prompts:
+            alone = np.full((len(prompts), len(self.route_names)), -np.inf)
+            alone[:, -1] = 0.0
+            return alone, ["fewer than two routes: the default serves all"] * len(prompts)
+        return self._evidence(prompts)
+
+    def _evidence(self, prompts: list[Any]) -> tuple[np.ndarray, list[str]]:
+        """As ``_gathered``, of at least one prompt and two routes."""
+        raise NotImplementedError
+
+    def _calibrated(self, evidence: np.ndarray) -> np.ndarray:
+        return softmax(_shifted(evidence, self.other_) / self.temperature_, axis=1)
+
+    def _settled(self, chances: np.ndarray) -> np.ndarray:
+        """Probabilities, all of them moved to ``other`` where the likeliest route stays below the threshold."""
+        unsure = chances[:, :-1].max(axis=1, initial=0) < self.threshold_
+        return np.where(unsure[:, None], np.eye(chances.shape[1])[-1], chances)
+
+    def _by_model(self, chances: np.ndarray) -> np.ndarray:
+        serving = [*(route.model for route in self.table.routes), self.table.default]
+        mine = np.array(serving)[None] == np.array(self.models_)[:, None]  # (m, routes + 1)
+        return np.where(mine, chances[:, None], 0.0).max(axis=2)
+
+    # -- fitting --------------------------------------------------------------------------------------------------
+
+    def _fit(self, train: Outcomes) -> None:
+        self.table.check_models(train.names, f"the models of {train.name}")
+
+    def calibrate(self, prompts: Sequence[Prompt], routes: Sequence[str]) -> Self:
+        """Learn from labelled prompts, held out from whatever is judged: temperature, evidence of ``other``, threshold.
+
+        The first two by maximum likelihood (temperature scaling, Guo et al. 2017, with a bias for ``other``); the
+        threshold, unless it was given, is the lowest that gets most prompts right. Without a prompt of ``other`` only
+        the temperature is learned.
+
+        Args:
+            prompts: n texts or conversations.
+            routes: the name of the route of each, or ``other``.
+
+        Raises:
+            ToolkitError: an unknown name, no prompt, or a router that gives no probabilities.
+        """
+        names = self.route_names
+        if not prompts or len(prompts) != len(routes) or (odd := [name for name in routes if name not in names]):
+            found = repr(odd[0]) if prompts and len(prompts) == len(routes) else f"{len(prompts)} and {len(routes)}"
+            wanted = f"prompts and as many names of {', '.join(names)}"
+            raise ToolkitError(f"calibrate: {wanted} were expected; got {found}.")
+        given, truth = self.evidence(prompts), np.array([names.index(name) for name in routes])
+        if not np.isfinite(given).all():
+            raise ToolkitError("calibrate: a router with probabilities was expected; free generation has none.")
+        with_other = bool((truth == len(names) - 1).any())
+
+        def surprise(at: np.ndarray) -> float:
+            chances = log_softmax(_shifted(given, at[1] if with_other else 0.0) / np.exp(at[0]), axis=1)
+            return -chances[np.arange(len(truth)), truth].mean()
+
+        span = float(given[:, :-1].max() - given.min()) + 1.0
+        found = minimize(surprise, np.zeros(2), method="L-BFGS-B", bounds=[(-3, 3), (-span, span)])
+        self.temperature_ = float(np.exp(found.x[0]))
+        if with_other:
+            self.other_ = float(found.x[1])
+            if self.threshold is None:
+                self.threshold_ = self._best_threshold(self._calibrated(given), truth)
+        return self
+
+    def _best_threshold(self, chances: np.ndarray, truth: np.ndarray) -> float:
+        """The lowest threshold among those that get most of the labelled prompts right."""
+        best, other = chances[:, :-1].max(axis=1), chances.shape[1] - 1
+        right, caught = chances.argmax(axis=1) == truth, truth == other
+        order = np.argsort(best, kind="stable")
+        # a threshold just above the k-th smallest turns the first k answers into ``other``
+        gained = np.concatenate([[0], np.cumsum(caught[order].astype(int) - right[order].astype(int))])
+        edges = np.concatenate([[0.0], np.nextafter(best[order], 2.0)])
+        last = np.append(np.diff(edges) > 0, True)  # of equal probabilities only all together
+        return float(min(1.0, edges[np.where(last, gained, -len(truth)).argmax()]))
+
+
+def _shifted(evidence: np.ndarray, other: float) -> np.ndarray:
+    return evidence + other * np.eye(evidence.shape[1])[-1]
