@@ -1,8 +1,8 @@
 """A generative router of half a million weights that really routes: tests train it in seconds and keep it on disk.
 
-The architecture is Qwen2's, which is Arch-Router's; the tokenizer is a byte-level BPE of its own texts; the chat template
-puts in a system message by itself, as Qwen's does. It knows one table of routes, in the words of the ``own`` dialect, by
-their names and by their labels.
+The architecture is Qwen2's, which is Arch-Router's; the tokenizer is a byte-level BPE of its own texts; the chat
+template puts in a system message by itself, as Qwen's does. It knows one table of routes, in the words of the ``own``
+dialect, by their names and by their labels.
 """
 
 import atexit
@@ -114,7 +114,8 @@ def _untrained(folder: Path) -> None:
     config = Qwen2Config(
         vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=1024, tie_word_embeddings=True,
-        initializer_range=0.08, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, bos_token_id=None,
+        initializer_range=0.08, bos_token_id=None, eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
     )  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(0)

@@ -1,7 +1,7 @@
 """Requests labelled with the route that they belong to, and policies in words: what routers of policies are judged on.
 
-``clinc150``: CLINC150 (Larson et al. 2019): 150 intents in 10 domains, and requests out of scope, which fit no route. The
-policies are our own words for its names, three wordings each (``data/clinc150_policies.yaml``).
+``clinc150``: CLINC150 (Larson et al. 2019): 150 intents in 10 domains, and requests out of scope, which fit no route.
+The policies are our own words for its names, three wordings each (``data/clinc150_policies.yaml``).
 ``traffic``: our own requests to a gateway of language models, English and Chinese, and conversations with follow-ups
 (``data/route_traffic.yaml``).
 """

@@ -60,6 +60,50 @@ def classifier(shape: str, seed: int = 0) -> tuple[Any, Any]:
     return network.eval(), tokenizer
 
 
+def causal(precision: str = "bf16", device: str = "cpu", seed: int = 0) -> Any:
+    """A ``routes.causal.Causal`` without tokenizer: the exact architecture of Arch-Router, random weights.
+
+    28 layers of width 1,536 with 12 query and 2 key-value heads, feed-forward 8,960, 151,936 tokens, embeddings tied
+    (Qwen2.5-1.5B). Weights are written block by block: to draw 1.5 billion would take longer than to time them.
+
+    Args:
+        precision: fp32, bf16 or int8.
+        device: cpu or cuda.
+        seed: of the weights.
+    """
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    from toolkit.routes.causal import ready
+
+    config = Qwen2Config(
+        vocab_size=151_936,
+        hidden_size=1536,
+        intermediate_size=8960,
+        num_hidden_layers=28,
+        num_attention_heads=12,
+        num_key_value_heads=2,
+        max_position_embeddings=32_768,
+        tie_word_embeddings=True,
+    )
+    dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+    with torch.device("meta"):
+        network = Qwen2ForCausalLM(config).to(dtype)
+    network.lm_head.weight = network.model.embed_tokens.weight  # before memory is taken: one table for both
+    network = network.to_empty(device="cpu")
+    network.model.rotary_emb = type(network.model.rotary_emb)(config)  # its frequencies are no parameters
+    block = (0.02 * torch.randn(1 << 20, generator=torch.Generator().manual_seed(seed))).to(dtype)
+    with torch.no_grad():
+        for name, weights in network.named_parameters():
+            if weights.dim() == 1:
+                weights.fill_(float("norm" in name))
+                continue
+            for part in weights.view(-1).split(len(block)):
+                part.copy_(block[: len(part)])
+    network.lm_head.weight = network.model.embed_tokens.weight
+    return ready(network, None, device, precision)
+
+
 def plain(
     network: Any, tokenizer: Any, max_tokens: int = 512, device: str = "cpu", half: bool = False, compiled: bool = False
 ) -> Callable[[Sequence[str]], np.ndarray]:

@@ -6,9 +6,11 @@ from toolkit.figures.exploration import agreement, front, lengths, quality_by_do
 from toolkit.figures.latency import latencies, latency_by_length, stage_times
 from toolkit.figures.learning import learning_curves, quality_against_time
 from toolkit.figures.online import online_front, policy_values, recovery, regret_curves, three_accuracies
+from toolkit.figures.policies import accuracy_by_routes, route_accuracy
 from toolkit.figures.style import page_width, save, use_style
 
 __all__ = [
+    "accuracy_by_routes",
     "agreement",
     "cost_curves",
     "front",
@@ -26,6 +28,7 @@ __all__ = [
     "recovery",
     "regret_curves",
     "risk_coverage",
+    "route_accuracy",
     "save",
     "stage_times",
     "staleness",

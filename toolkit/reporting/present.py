@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import pandas as pd
@@ -124,6 +124,11 @@ def side_by_side(measurements: pd.DataFrame, column: str, metrics: tuple[str, ..
         for value, part in measurements.groupby(column)
     ]
     return pd.concat(tables, axis=1)
+
+
+def stacked(measurements: Mapping[str, pd.DataFrame], metrics: tuple[str, ...]) -> pd.DataFrame:
+    """The ``wide`` tables of several sets under each other, the set as the first level of the index."""
+    return pd.concat({name: wide(rows, metrics) for name, rows in measurements.items()}).fillna("–")
 
 
 def conclusion(measurements: pd.DataFrame, metric: str, gain: str, what: str) -> str:

@@ -80,7 +80,11 @@ class PolicyRouter(Router):
 
     def choose_routes(self, prompts: Sequence[Prompt]) -> list[str]:
         """The name of the route of each prompt, or ``other``."""
-        return [self.route_names[at] for at in self._settled(self.probabilities(prompts)).argmax(axis=1)]
+        return self.settled_names(self.probabilities(prompts))
+
+    def settled_names(self, chances: np.ndarray) -> list[str]:
+        """What is chosen by these ``probabilities``, the threshold applied."""
+        return [self.route_names[at] for at in self._settled(chances).argmax(axis=1)]
 
     def route(self, prompt: Prompt, weight: float = 0.0) -> Decision:
         """As every router's; the decision names the route too. A weight may take another model than the route's."""

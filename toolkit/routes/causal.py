@@ -3,6 +3,7 @@
 Nothing is ever fetched by itself: weights of gigabytes, under a licence of their own, are the user's to fetch.
 """
 
+import gc
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -144,6 +145,7 @@ def quantise(network: Any) -> None:
     with _quiet_quantising():
         for block in network.model.layers:
             torch.ao.quantization.quantize_dynamic(block.float(), {torch.nn.Linear}, torch.qint8, inplace=True)
+            gc.collect()  # what was replaced hangs in circles, gigabytes of it
     network.float()
 
 

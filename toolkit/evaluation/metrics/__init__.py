@@ -5,13 +5,19 @@ The definitions are printed in each report's glossary.
 
 import numpy as np
 
-from toolkit.evaluation.metrics import caching, latency, online, routing
+from toolkit.evaluation.metrics import caching, latency, online, policies, routing
 from toolkit.evaluation.metrics.metric import Metric
 from toolkit.evaluation.statistics import interval
 
 __all__ = ["DETAILS", "METRICS", "Metric", "measured"]
 
-METRICS: dict[str, Metric] = {**routing.METRICS, **latency.METRICS, **caching.METRICS, **online.METRICS}
+METRICS: dict[str, Metric] = {
+    **routing.METRICS,
+    **latency.METRICS,
+    **caching.METRICS,
+    **online.METRICS,
+    **policies.METRICS,
+}
 DETAILS = ("sees", "opponent", "test", "p_holm")  # fields of a row beside the published columns
 
 
