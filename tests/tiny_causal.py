@@ -76,6 +76,20 @@ def conversations(count: int, seed: int) -> tuple[list[list[dict[str, str]]], li
     return found, routes
 
 
+def said_of(route: str) -> list[str]:
+    """One sentence for each second word of a route."""
+    return [_FRAMES[at % len(_FRAMES)].format(word) for at, word in enumerate(_WORDS[route].split()[::2])]
+
+
+def vague(count: int, seed: int) -> list[list[dict[str, str]]]:
+    """One turn with words of two routes, so that none is right: where precisions may part."""
+    rng, found = random.Random(seed), []
+    for _ in range(count):
+        one, other = (rng.choice(_WORDS[route].split()) for route in rng.sample(list(_WORDS), 2))
+        found.append([{"role": "user", "content": rng.choice(_FRAMES).format(f"{one} {other}")}])
+    return found
+
+
 @cache
 def trained(steps: int = 600, batch: int = 32) -> Path:
     """The folder of its weights and tokenizer."""

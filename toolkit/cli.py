@@ -53,9 +53,20 @@ def _parser() -> argparse.ArgumentParser:
         "--only", action="append", metavar="NN", help="only the notebooks whose names start so; repeatable"
     )
 
-    route = commands.add_parser("route", help="ask a saved router where prompts should go")
-    route.add_argument("prompts", nargs="+", metavar="PROMPT", help="text of a prompt; repeatable; - reads stdin")
-    route.add_argument("--router", type=Path, required=True, metavar="DIR", help="folder written by save_router")
+    route = commands.add_parser("route", help="ask a saved router, or policies in words, where prompts should go")
+    route.add_argument("prompts", nargs="*", metavar="PROMPT", help="text of a prompt; repeatable; - reads stdin")
+    route.add_argument(
+        "--messages", type=Path, action="append", default=[], metavar="FILE",
+        help="a conversation, a JSON list of {role, content}; repeatable",
+    )  # fmt: skip
+    asked = route.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--router", type=Path, metavar="DIR", help="folder written by save_router")
+    asked.add_argument("--policies", type=Path, metavar="FILE", help="routes with names, descriptions, models, in YAML")
+    by = route.add_mutually_exclusive_group()
+    by.add_argument("--encoder", default="minilm", metavar="NAME", help="that reads --policies (default: %(default)s)")
+    by.add_argument("--model", metavar="NAME", help="language model that reads --policies: hub name or folder")
+    route.add_argument("--decide", default="tree", help="of --model: generate, tree or labels (default: %(default)s)")
+    route.add_argument("--dialect", default="own", help="of --model's prompt: own or gateway (default: %(default)s)")
     route.add_argument(
         "--weight", type=float, default=0.0, metavar="W",
         help="predicted quality given up per dollar: 0 takes the best model, inf the cheapest (default: %(default)s)",
@@ -137,11 +148,15 @@ def _route(options: argparse.Namespace) -> int:
     import json
     from dataclasses import asdict
 
-    from toolkit.routers.persistence import load_router
+    from toolkit.datasets.files import read_json_rows
 
-    router = load_router(options.router, known=[_router_class(name) for name in options.classes])
-    for prompt in options.prompts:
-        decision = router.route(sys.stdin.read() if prompt == "-" else prompt, options.weight)
+    texts = [sys.stdin.read() if prompt == "-" else prompt for prompt in options.prompts]
+    prompts = [*texts, *(read_json_rows(_existing(path)) for path in options.messages)]
+    if not prompts:
+        raise ToolkitError("route: a prompt, or --messages FILE with a conversation, was expected; there is neither.")
+    router = _asked(options)
+    for prompt in prompts:
+        decision = router.route(prompt, options.weight)
         if options.json:
             print(json.dumps(asdict(decision), ensure_ascii=False))
             continue
@@ -149,6 +164,27 @@ def _route(options: argparse.Namespace) -> int:
         price = "" if cost is None else f"; expected cost ${1000 * cost:.4g} per 1,000 calls"
         print(f"{decision.model}\n  {decision.reason}{price}")
     return 0
+
+
+def _asked(options: argparse.Namespace) -> Any:
+    """The saved router, or one that follows a file of policies."""
+    if options.router:
+        from toolkit.routers.persistence import load_router
+
+        return load_router(options.router, known=[_router_class(name) for name in options.classes])
+    if options.model:
+        from toolkit.routers.arch import ArchRouter
+
+        return ArchRouter(options.policies, options.model, decide=options.decide, dialect=options.dialect)
+    from toolkit.routers.described import DescriptionRouter
+
+    return DescriptionRouter(options.policies, encoder=options.encoder)
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise ToolkitError(f"{path}: a file with a JSON list of messages was expected; there is none.")
+    return path
 
 
 def _router_class(name: str) -> Any:

@@ -24,6 +24,7 @@ from toolkit.routes.scoring import Scorer
 PREFIX, QUERY, ROUTES, ANSWER = 300, 20, 10, 8  # tokens of policies and of a query; routes; tokens of an answer
 NEEDS_GB = {"fp32": 9.0, "bf16": 5.0, "int8": 7.0}  # while it is made
 WAYS = ("generated, whole prompt", "generated, kept beginning", "scored tree", "scored labels")
+VOCABULARY = 150_000  # token ids are drawn below
 QUICK = (WAYS[0], *WAYS[2:])  # what a few rounds take
 RANDOM = "random weights of the exact shape"
 CAPTION = f"1.5B: {RANDOM}; {PREFIX} tokens of policies, {QUERY} of a query, {ROUTES} routes"
@@ -60,7 +61,7 @@ def bench(precision: str, device: str, inputs: int, query: int = QUERY, prefix: 
     rng = np.random.default_rng(seed)
 
     def drawn(tokens: int) -> list[int]:
-        return rng.integers(0, 150_000, tokens).tolist()
+        return rng.integers(0, VOCABULARY, tokens).tolist()
 
     beginning, lead = drawn(prefix), drawn(4)
     scorer = Scorer(network, beginning)
@@ -88,17 +89,19 @@ def written(network: object, ids: Sequence[int], tokens: int = ANSWER) -> object
         return network.generate(inputs, attention_mask=torch.ones_like(inputs), **options)
 
 
-def in_rounds(one: Bench, rounds: int, ways: Sequence[str] = WAYS, seed: int = 0) -> Timings:
+def in_rounds(one: Bench, rounds: int, ways: Sequence[str] = WAYS, sparing: bool = False, seed: int = 0) -> Timings:
     """Every way on one input a round, in an order of its own; the scored ones run once before, uncounted.
 
-    What takes seconds is called in every second round.
+    Args:
+        sparing: what takes seconds is called in every second round only; there are no ratios then.
     """
     rng, names = np.random.default_rng(seed), list(ways)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for name in WAYS[2:]:
         one.calls[name](one.inputs[-1])
     for number, ids in enumerate(one.inputs[:rounds]):
-        for name in rng.permutation(names if number % 2 == 0 else [name for name in names if name in WAYS[2:]]):
+        asked = [name for name in names if name in WAYS[2:]] if sparing and number % 2 else names
+        for name in rng.permutation(asked):
             start = time.perf_counter()
             one.calls[name](ids)
             seconds[name].append(time.perf_counter() - start)
@@ -118,7 +121,8 @@ def rows(plan: Plan, device: str, bootstraps: int, seed: int = 0) -> tuple[pd.Da
             continue
         one = bench(precision, device, plan.rounds + 1, seed=seed)
         words = f"{device.upper()} {precision}"
-        timings = in_rounds(one, plan.rounds, WAYS if plan.rounds > 4 else QUICK, seed)
+        few = plan.rounds <= 4
+        timings = in_rounds(one, plan.rounds, QUICK if few else WAYS, sparing=few, seed=seed)
         timings = Timings({f"1.5B {name}, {words}": taken for name, taken in timings.seconds.items()}, timings.settled)
         found = timings.percentiles(bootstraps)
         parts[0].append(found[found["metric"] == "p50_ms"].assign(note=RANDOM))

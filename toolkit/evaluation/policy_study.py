@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,8 +22,8 @@ from toolkit.routes import causal
 from toolkit.routes.table import OTHER, RouteTable
 
 Maker = Callable[[RouteTable], PolicyRouter]
-ZERO, FEW = "MiniLM, descriptions", "MiniLM, examples"
-LEXICAL = "TF-IDF, examples"
+DESCRIPTIONS, EXAMPLES = ", descriptions", ", examples"
+LEXICAL = f"TF-IDF{EXAMPLES}"
 WRITTEN, SCORED = "Arch-Router, generated", "Arch-Router, scored"
 CHANCE = "a route by lot"
 
@@ -65,11 +66,13 @@ class Subject:
 
     Attributes:
         reads: routers that are asked: name -> maker.
+        encoder: of those that read through one.
     """
 
     data: Intents
     examples: int
     reads: Mapping[str, Maker]
+    encoder: str
 
     @property
     def name(self) -> str:
@@ -77,16 +80,20 @@ class Subject:
         return self.data.name
 
 
-def families(language: str, model: str, dialect: str, device: str) -> dict[str, Maker]:
+def families(language: str, encoder: str, model: str, dialect: str, device: str) -> dict[str, Maker]:
     """Routers of policies by name; the generative ones only where their weights are on this machine.
 
     Args:
         language: en or zh; MiniLM's vocabulary is English, so TF-IDF stands beside it in Chinese.
+        encoder: of ``encoders.get``.
         model: hub name or folder of a generative router.
         dialect: of its prompt.
         device: auto, cpu or cuda.
     """
-    found: dict[str, Maker] = {ZERO: DescriptionRouter, FEW: DescriptionRouter}
+    shown = "MiniLM" if encoder == "minilm" else Path(encoder).name
+    found: dict[str, Maker] = {
+        shown + words: lambda table: DescriptionRouter(table, encoder) for words in (DESCRIPTIONS, EXAMPLES)
+    }
     if language != "en":
         found[LEXICAL] = lambda table: DescriptionRouter(table, "lexical")
     if causal.at_hand(model):
@@ -96,19 +103,19 @@ def families(language: str, model: str, dialect: str, device: str) -> dict[str, 
     return found
 
 
-def subjects(model: str, dialect: str, device: str) -> list[Subject]:
+def subjects(encoder: str, model: str, dialect: str, device: str) -> list[Subject]:
     """Our own traffic in both languages, and CLINC150's intents and domains where they are at hand."""
-    spoken = {language: families(language, model, dialect, device) for language in intents.LANGUAGES}
-    found = [Subject(intents.traffic(language), 5, makers) for language, makers in spoken.items()]
+    spoken = {language: families(language, encoder, model, dialect, device) for language in intents.LANGUAGES}
+    found = [Subject(intents.traffic(language), 5, makers, encoder) for language, makers in spoken.items()]
     if intents.at_hand():
         known = intents.clinc150()
-        found += [Subject(known, 10, spoken["en"]), Subject(intents.coarse(known), 10, spoken["en"])]
+        found += [Subject(data, 10, spoken["en"], encoder) for data in (known, intents.coarse(known))]
     return found
 
 
 def tables(one: Subject, system: str, seed: int = 0) -> list[RouteTable]:
     """The policies in each wording, with utterances where the router learns from examples."""
-    if system not in (FEW, LEXICAL):
+    if not system.endswith(EXAMPLES):
         return list(one.data.tables)
     return [one.data.with_examples(one.examples, seed, wording) for wording in range(len(one.data.tables))]
 
@@ -143,7 +150,7 @@ def requests(one: Subject, plan: Plan, bootstraps: int, seed: int = 0) -> pd.Dat
     rows = [_chance(one)]
     for system in one.reads:
         texts, routes = judged(one, plan, system, seed)
-        draws = plan.draws if system in (FEW, LEXICAL) else 1
+        draws = plan.draws if system.endswith(EXAMPLES) else 1
         found = []
         for draw in range(draws):
             router = usual(one, system, seed + draw)
@@ -247,10 +254,10 @@ def growth(one: Subject, plan: Plan, bootstraps: int, seed: int = 0) -> pd.DataF
 
 def making_ready(one: Subject, plan: Plan, seed: int = 0) -> pd.DataFrame:
     """Rows ``ready_s`` of encoders: policies and examples encoded anew, the head fitted."""
-    rows, encoder = [], encoders.fresh("minilm")
+    rows, encoder = [], encoders.fresh(one.encoder)
     encoder.encode(["the first call makes the graph"])
     for size in [size for size in plan.sizes if size <= 25]:
-        for system in (ZERO, FEW):
+        for system in _read_by_encoder(one):
             router = one.reads[system](tables(one, system, seed)[0].ordered(range(size)))
             router.route("Hello")  # what is encoded is remembered from here on
             start = time.perf_counter()
@@ -275,6 +282,11 @@ def richest(found: Sequence[Subject]) -> Subject:
     return next((one for one in found if one.name == "clinc150"), found[0])
 
 
+def _read_by_encoder(one: Subject) -> list[str]:
+    """Both routers of the subject's encoder."""
+    return [name for name in one.reads if name.endswith((DESCRIPTIONS, EXAMPLES)) and name != LEXICAL]
+
+
 def timed(one: Subject) -> dict[str, PolicyRouter]:
     """The encoder's routers, ready to be timed."""
-    return {system: usual(one, system) for system in (ZERO, FEW)}
+    return {system: usual(one, system) for system in _read_by_encoder(one)}
