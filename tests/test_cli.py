@@ -135,3 +135,37 @@ def test_a_saved_router_routes_english_and_chinese_from_the_command_line(tmp_pat
     assert cheapest.stdout.startswith("qwen-flash\n") and "per 1,000 calls" in cheapest.stdout
     absent = _run("route", "--router", "nowhere", "text", cwd=tmp_path)
     assert absent.returncode == 2 and "a saved router was expected" in absent.stderr
+
+
+def test_a_file_of_policies_routes_a_conversation(tmp_path):
+    """The last turn decides, whatever was said before, and every mistake is one sentence."""
+    routes = """
+default: qwen-plus
+models: [qwen-flash, qwen-plus, qwen-max]
+routes:
+  - {name: code, description: "Writing, explaining or repairing programs and scripts.", model: qwen-max}
+  - {name: translation, description: Putting a text into another language., model: qwen-flash}
+"""
+    (tmp_path / "routes.yml").write_text(routes)
+    turns = [
+        {"role": "user", "content": "How do I say good morning in Italian?"},
+        {"role": "assistant", "content": "Buongiorno."},
+        {"role": "user", "content": [{"type": "text", "text": "Write a Python script that prints it."}]},
+    ]
+    (tmp_path / "messages.json").write_text(json.dumps(turns))
+    command = ["route", "--policies", "routes.yml", "--json", "--messages", "messages.json", turns[0]["content"]]
+    done = _run(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text, conversation = map(json.loads, done.stdout.splitlines())
+    assert (text["route"], text["model"]) == ("translation", "qwen-flash")
+    assert (conversation["route"], conversation["model"]) == ("code", "qwen-max")
+    (tmp_path / "wrong.yml").write_text(routes.replace("model: qwen-max", "model: gpt"))
+    for mistake, message in (
+        (["--policies", "wrong.yml", "text"], "route 'code' names the model 'gpt'"),
+        (["--policies", "routes.yml"], "a prompt, or --messages FILE"),
+        (["--policies", "routes.yml", "--messages", "absent.json"], "there is none"),
+        (["--policies", "routes.yml", "--model", "no/such", "text"], "hf download no/such"),
+        (["--policies", "routes.yml", "--model", "no/such", "--decide", "guess", "text"], "generate, tree, labels"),
+    ):
+        refused = _run("route", *mistake, cwd=tmp_path)
+        assert refused.returncode == 2 and message in refused.stderr and refused.stderr.count("\n") == 1

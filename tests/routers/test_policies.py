@@ -1,7 +1,9 @@
 """What every router of policies keeps, of whichever family, on a language model that really routes."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,6 +147,15 @@ def test_a_gateway_follows_the_conversation(family, asked):
     assert gateway.route([*said, {"role": "user", "content": "tell me about this soup"}]).decision.model == "small"
 
 
+def test_the_readmes_policies_route(tmp_path, monkeypatch):
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "routes.yml").write_text(re.search(r"```yaml\n(.*?)```", readme, re.S)[1])
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(next(text for text in re.findall(r"```python\n(.*?)```", readme, re.S) if "DescriptionRouter" in text), names)
+    assert (names["decision"].route, names["decision"].model) == ("code", "qwen-max")
+
+
 class Told(PolicyRouter):
     """Evidence that stands in the prompt itself."""
 
@@ -203,6 +214,8 @@ def test_thresholds_and_calibration_refuse_what_they_cannot_use(asked):
     for wrong in ({"turns": 0}, {"penalty": 0}, {"words": -1}):
         with pytest.raises(ToolkitError, match="DescriptionRouter: turns from 1"):
             DescriptionRouter(TABLE, **wrong)
+    with pytest.raises(ToolkitError, match="of all routes or of none were expected.*'poetry' has none"):
+        DescriptionRouter(TABLE.with_utterances({**EXAMPLES, "poetry": []}))
     many = RouteTable.build({f"r{n}": "R." for n in range(60)}, {f"r{n}": "m" for n in range(60)}, default="m")
     with pytest.raises(ToolkitError, match="labels tell 52 routes apart; 60 were given"):
         ArchRouter(many, decide="labels")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests import tiny_causal
 from tests.tiny_causal import TABLE
+from toolkit import hardware
 from toolkit.errors import ToolkitError
 from toolkit.routers.arch import ArchRouter
 from toolkit.routes import causal
@@ -127,3 +128,18 @@ def test_weights_that_are_not_at_hand(tmp_path, monkeypatch):
         causal.resolve_precision("int8", "cuda")
     with pytest.raises(ToolkitError, match="precision takes auto, fp32, bf16, int8"):
         ArchRouter(TABLE, str(tiny_causal.trained()), precision="fp8", device="cpu").route("hi")
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_routes_are_the_cpus():
+    if hardware.cuda() is None:
+        pytest.skip("no CUDA GPU on this machine")
+    prompts, _ = tiny_causal.conversations(100, seed=1)
+    for way in ("tree", "labels", "generate"):
+        chosen = [
+            ArchRouter(TABLE, str(tiny_causal.trained()), decide=way, precision=precision, device=device)
+            for device, precision in (("cpu", "fp32"), ("cuda", "fp32"), ("cuda", "bf16"))
+        ]
+        usual, *others = (np.array(router.choose_routes(prompts)) for router in chosen)
+        for other in others:
+            assert (other == usual).mean() >= 0.99

@@ -19,7 +19,7 @@ _SHARPNESS, _RELATED, _SPREAD = 20.0, 0.15, -1.0
 
 
 class DescriptionRouter(PolicyRouter):
-    """Zero-shot where the routes have descriptions alone; few-shot where some have utterances.
+    """Zero-shot where the routes have descriptions alone; few-shot where all have utterances.
 
     Zero-shot: the cosine of the prompt to ``name: description``. Few-shot: multinomial logistic regression on the
     utterances and the policy's own text, seen through the encoder and, with a smaller weight, through TF-IDF of words
@@ -35,6 +35,9 @@ class DescriptionRouter(PolicyRouter):
         prior: evidence of a zero-shot cosine of 1, beside the examples.
         penalty: of the head's squared coefficients (its C is the inverse).
         threshold: of the likeliest route's probability; None = learned in ``calibrate``, 0 until then.
+
+    Raises:
+        ToolkitError: a parameter that is none of these, or utterances of some routes only.
     """
 
     def __init__(
@@ -58,6 +61,13 @@ class DescriptionRouter(PolicyRouter):
         self.prior = prior
         self.penalty = penalty
         self._follow(routes, threshold)
+        examples = {route.name: len(route.utterances) for route in self.table.routes}
+        if any(examples.values()) and not all(examples.values()):
+            none = next(name for name, count in examples.items() if not count)
+            raise ToolkitError(
+                f"DescriptionRouter: utterances of all routes or of none were expected, since a head that knows some "
+                f"routes by examples prefers these; {none!r} has none."
+            )
 
     def read(self, prompt: Any) -> list[dict[str, str]]:
         """The user's last turns."""
@@ -105,7 +115,7 @@ class DescriptionRouter(PolicyRouter):
 
     def _head(self, vectors: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with one_blas_thread:
-            head = LogisticRegression(C=1 / self.penalty, max_iter=1000).fit(vectors, labels)
+            head = LogisticRegression(C=1 / self.penalty, class_weight="balanced", max_iter=1000).fit(vectors, labels)
         if len(head.coef_) == 1:  # of two routes scikit-learn keeps one row: the log odds of the second
             return np.vstack([-head.coef_, head.coef_]) / 2, np.append(-head.intercept_, head.intercept_) / 2
         return head.coef_, head.intercept_
