@@ -214,7 +214,7 @@ def test_thresholds_and_calibration_refuse_what_they_cannot_use(asked):
     for wrong in ({"turns": 0}, {"penalty": 0}, {"words": -1}):
         with pytest.raises(ToolkitError, match="DescriptionRouter: turns from 1"):
             DescriptionRouter(TABLE, **wrong)
-    with pytest.raises(ToolkitError, match="of all routes or of none were expected.*'poetry' has none"):
+    with pytest.raises(ToolkitError, match=r"of all routes or of none were expected.*'poetry' has none"):
         DescriptionRouter(TABLE.with_utterances({**EXAMPLES, "poetry": []}))
     many = RouteTable.build({f"r{n}": "R." for n in range(60)}, {f"r{n}": "m" for n in range(60)}, default="m")
     with pytest.raises(ToolkitError, match="labels tell 52 routes apart; 60 were given"):

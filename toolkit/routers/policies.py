@@ -138,9 +138,9 @@ class PolicyRouter(Router):
     def calibrate(self, prompts: Sequence[Prompt], routes: Sequence[str]) -> Self:
         """Learn from labelled prompts, held out from whatever is judged: temperature, evidence of ``other``, threshold.
 
-        The first two by maximum likelihood (temperature scaling, Guo et al. 2017, with a bias for ``other``); the
-        threshold, unless it was given, is the lowest that gets most prompts right. Without a prompt of ``other`` only
-        the temperature is learned.
+        The first two by penalised likelihood (temperature scaling, Guo et al. 2017, with a bias for ``other``; weak
+        normal priors around no change); the threshold, unless it was given, is the lowest that gets most prompts right.
+        Without a prompt of ``other`` only the temperature is learned.
 
         Args:
             prompts: n texts or conversations.
@@ -161,7 +161,8 @@ class PolicyRouter(Router):
 
         def surprise(at: np.ndarray) -> float:
             chances = log_softmax(_shifted(given, at[1] if with_other else 0.0) / np.exp(at[0]), axis=1)
-            return -chances[np.arange(len(truth)), truth].mean()
+            prior = (at[0] ** 2 + (at[1] / 3) ** 2) / 2  # worth less than one prompt
+            return prior / len(truth) - chances[np.arange(len(truth)), truth].mean()
 
         span = float(given[:, :-1].max() - given.min()) + 1.0
         found = minimize(surprise, np.zeros(2), method="L-BFGS-B", bounds=[(-3, 3), (-span, span)])
