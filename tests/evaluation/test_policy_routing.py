@@ -86,9 +86,9 @@ def test_subjects_without_weights_and_with(tmp_path):
     from tests import tiny_causal
 
     plan = policy_study.PLANS["smoke"]
-    without = policy_study.subjects("minilm", "no/such-weights", "own", "cpu")
+    without = policy_study.subjects(plan, "minilm", "no/such-weights", "own", "cpu")
     assert not any(policy_study.WRITTEN in one.reads for one in without)
-    one = policy_study.subjects("minilm", str(tiny_causal.trained()), "own", "cpu")[0]
+    one = policy_study.subjects(plan, "minilm", str(tiny_causal.trained()), "own", "cpu")[0]
     rows = policy_study.requests(one, plan, 50)
     assert {policy_study.WRITTEN, policy_study.SCORED} <= set(rows["system"])
     agreed = policy_study.agreement(one, plan, 50)

@@ -104,6 +104,16 @@ def causal(precision: str = "bf16", device: str = "cpu", seed: int = 0) -> Any:
     return ready(network, None, device, precision)
 
 
+def written(network: Any, ids: Sequence[int], tokens: int) -> Any:
+    """So many tokens behind a whole prompt, through transformers' own ``generate``."""
+    import torch
+
+    inputs = torch.tensor([list(ids)], device=network.device)
+    options = {"max_new_tokens": tokens, "min_new_tokens": tokens, "do_sample": False, "pad_token_id": 0}
+    with torch.inference_mode():
+        return network.generate(inputs, attention_mask=torch.ones_like(inputs), **options)
+
+
 def plain(
     network: Any, tokenizer: Any, max_tokens: int = 512, device: str = "cpu", half: bool = False, compiled: bool = False
 ) -> Callable[[Sequence[str]], np.ndarray]:

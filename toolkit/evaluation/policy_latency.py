@@ -27,7 +27,9 @@ WAYS = ("generated, whole prompt", "generated, kept beginning", "scored tree", "
 VOCABULARY = 150_000  # token ids are drawn below
 QUICK = (WAYS[0], *WAYS[2:])  # what a few rounds take
 RANDOM = "random weights of the exact shape"
-CAPTION = f"1.5B: {RANDOM}; {PREFIX} tokens of policies, {QUERY} of a query, {ROUTES} routes"
+CAPTION = (
+    f"encoders: SYNTHETIC traffic; 1.5B: {RANDOM},\n{PREFIX} tokens of policies, {QUERY} of a query, {ROUTES} routes"
+)
 
 
 def encoders(routers: Mapping[str, PolicyRouter], texts: Sequence[str], plan: Plan, seed: int = 0) -> Timings:
@@ -70,23 +72,13 @@ def bench(precision: str, device: str, inputs: int, query: int = QUERY, prefix: 
     ready_s = time.perf_counter() - start
     candidates = [[*lead, *drawn(3), 7] for _ in range(ROUTES)]
     calls = {
-        WAYS[0]: lambda ids: written(network, ids),
+        WAYS[0]: lambda ids: architectures.written(network, ids, ANSWER),
         WAYS[1]: lambda ids: scorer.greedy(ids, (), ANSWER),
         WAYS[2]: lambda ids: scorer.tree(ids, candidates),
         WAYS[3]: lambda ids: scorer.next_token(ids, range(ROUTES)),
     }
     calls = {name: synchronised(call, device) for name, call in calls.items()}
     return Bench(calls, [[*beginning, *drawn(query)] for _ in range(inputs)], ready_s)
-
-
-def written(network: object, ids: Sequence[int], tokens: int = ANSWER) -> object:
-    """So many tokens behind a whole prompt, through transformers' own ``generate``."""
-    import torch
-
-    inputs = torch.tensor([list(ids)], device=network.device)
-    options = {"max_new_tokens": tokens, "min_new_tokens": tokens, "do_sample": False, "pad_token_id": 0}
-    with torch.inference_mode():
-        return network.generate(inputs, attention_mask=torch.ones_like(inputs), **options)
 
 
 def in_rounds(one: Bench, rounds: int, ways: Sequence[str] = WAYS, sparing: bool = False, seed: int = 0) -> Timings:

@@ -41,6 +41,7 @@ class Plan:
         budget_s: of timing the encoders.
         rounds: of timing the generative router; 0 leaves it out.
         precisions: of the generative router.
+        upstream: whether CLINC150 is asked too, where it is at hand.
     """
 
     requests: int
@@ -51,10 +52,11 @@ class Plan:
     budget_s: float
     rounds: int
     precisions: tuple[str, ...]
+    upstream: bool = True
 
 
 PLANS = {
-    "smoke": Plan(10, 1, 10, 1, (5, 10), 0.0, 0, ()),
+    "smoke": Plan(10, 1, 10, 1, (5, 10), 0.0, 0, (), upstream=False),
     "quick": Plan(100, 1, 150, 1, (10, 50, 150), 2.0, 2, ("bf16",)),
     "full": Plan(10_000, 5, 500, 10, (10, 25, 50, 75, 100, 150), 30.0, 20, ("fp32", "bf16", "int8")),
 }
@@ -103,11 +105,11 @@ def families(language: str, encoder: str, model: str, dialect: str, device: str)
     return found
 
 
-def subjects(encoder: str, model: str, dialect: str, device: str) -> list[Subject]:
+def subjects(plan: Plan, encoder: str, model: str, dialect: str, device: str) -> list[Subject]:
     """Our own traffic in both languages, and CLINC150's intents and domains where they are at hand."""
     spoken = {language: families(language, encoder, model, dialect, device) for language in intents.LANGUAGES}
     found = [Subject(intents.traffic(language), 5, makers, encoder) for language, makers in spoken.items()]
-    if intents.at_hand():
+    if plan.upstream and intents.at_hand():
         known = intents.clinc150()
         found += [Subject(data, 10, spoken["en"], encoder) for data in (known, intents.coarse(known))]
     return found

@@ -35,7 +35,8 @@ def drawn(found: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def caption(found: Sequence[Subject]) -> str:
     """What a figure's note says of its data."""
     sets = ", ".join(f"{one.name} {one.examples}" for one in found)
-    return f"policies in words of our own · 95% intervals over requests\nexamples of a route: {sets}"
+    own = "traffic is SYNTHETIC, written for this project · " if any("traffic" in one.name for one in found) else ""
+    return f"{own}policies in words of our own · 95% intervals over requests\nexamples of a route: {sets}"
 
 
 def missing(model: str) -> str:
