@@ -95,8 +95,17 @@ def trained(steps: int = 600, batch: int = 32) -> Path:
     """The folder of its weights and tokenizer."""
     folder = Path(tempfile.mkdtemp(prefix="tiny-causal-"))
     atexit.register(_removed, folder, os.getpid())
-    _untrained(folder)
-    _train(folder, steps, batch)
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(
+        1
+    )  # products are tiny: a second thread that spins beside other programs takes thrice the time
+    try:
+        _untrained(folder)
+        _train(folder, steps, batch)
+    finally:
+        torch.set_num_threads(threads)
     return folder
 
 
