@@ -25,7 +25,7 @@ def _run(*arguments: str, **options: object) -> subprocess.CompletedProcess:
         (["report", "--dataset", "nope"], "No data set 'nope'"),
         (["report", "--dataset", "absent.csv"], "absent.csv: no such file"),
         (["report", "--profile", "slow"], "No profile 'slow'"),
-        (["report", "--device", "tpu"], "--device takes auto, cpu, cuda"),
+        (["report", "--device", "tpu"], "device takes auto, cpu, cuda"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_status_2(tmp_path, arguments, message):
@@ -163,9 +163,11 @@ routes:
     for mistake, message in (
         (["--policies", "wrong.yml", "text"], "route 'code' names the model 'gpt'"),
         (["--policies", "routes.yml"], "a prompt, or --messages FILE"),
-        (["--policies", "routes.yml", "--messages", "absent.json"], "there is none"),
+        (["--policies", "routes.yml", "--messages", "absent.json"], "No such file"),
         (["--policies", "routes.yml", "--model", "no/such", "text"], "hf download no/such"),
-        (["--policies", "routes.yml", "--model", "no/such", "--decide", "guess", "text"], "generate, tree, labels"),
+        (["--policies", "routes.yml", "--decide", "tree", "text"], "--decide has no effect beside an encoder"),
+        (["--policies", "routes.yml", "--model", "no/such", "--turns", "2", "text"], "--turns has no effect"),
+        (["--policies", "routes.yml", "--weight", "1", "text"], "needs costs"),
     ):
         refused = _run("route", *mistake, cwd=tmp_path)
         assert refused.returncode == 2 and message in refused.stderr and refused.stderr.count("\n") == 1

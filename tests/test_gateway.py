@@ -83,7 +83,7 @@ def test_what_is_cached_is_answered_and_what_is_answered_is_cached(parts, tmp_pa
             gateway.route("How do I sort a list in Python?")
         with pytest.raises(ToolkitError, match="prompts that are not cached"):
             stage_seconds(gateway, ["How do I sort a list in python"], SCOPE)
-        with pytest.raises(ToolkitError, match=r"Gateway\.remember: a cache was expected"):
+        with pytest.raises(ToolkitError, match=r"Gateway\.remember: a cache, and a prompt of text alone"):
             Gateway(router).remember("x", "y", SCOPE, routed)
 
 

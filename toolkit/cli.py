@@ -62,11 +62,15 @@ def _parser() -> argparse.ArgumentParser:
     asked = route.add_mutually_exclusive_group(required=True)
     asked.add_argument("--router", type=Path, metavar="DIR", help="folder written by save_router")
     asked.add_argument("--policies", type=Path, metavar="FILE", help="routes with names, descriptions, models, in YAML")
-    by = route.add_mutually_exclusive_group()
-    by.add_argument("--encoder", default="minilm", metavar="NAME", help="that reads --policies (default: %(default)s)")
-    by.add_argument("--model", metavar="NAME", help="language model that reads --policies: hub name or folder")
-    route.add_argument("--decide", default="tree", help="of --model: generate, tree or labels (default: %(default)s)")
-    route.add_argument("--dialect", default="own", help="of --model's prompt: own or gateway (default: %(default)s)")
+    by = route.add_argument_group("with --policies: an encoder, or with --model a language model")
+    by.add_argument("--encoder", metavar="NAME", help="that reads the policies (default: minilm)")
+    by.add_argument("--turns", type=int, metavar="N", help="a user's last turns that the encoder reads (default: 1)")
+    by.add_argument("--model", metavar="NAME", help="hub name or folder, such as katanemo/Arch-Router-1.5B")
+    by.add_argument("--decide", choices=("generate", "tree", "labels"), help="of --model (default: generate)")
+    by.add_argument("--dialect", choices=("own", "gateway"), help="of --model's prompt (default: own)")
+    by.add_argument("--template", metavar="FILE", help="prompt of your own for --model, instead of a dialect")
+    by.add_argument("--precision", choices=("auto", "fp32", "bf16", "int8"), help="of --model (default: auto, bf16)")
+    by.add_argument("--prices", type=Path, metavar="FILE", help="CSV of prices, which --weight needs")
     route.add_argument(
         "--weight", type=float, default=0.0, metavar="W",
         help="predicted quality given up per dollar: 0 takes the best model, inf the cheapest (default: %(default)s)",
@@ -148,10 +152,8 @@ def _route(options: argparse.Namespace) -> int:
     import json
     from dataclasses import asdict
 
-    from toolkit.datasets.files import read_json_rows
-
     texts = [sys.stdin.read() if prompt == "-" else prompt for prompt in options.prompts]
-    prompts = [*texts, *(read_json_rows(_existing(path)) for path in options.messages)]
+    prompts = [*texts, *map(_messages, options.messages)]
     if not prompts:
         raise ToolkitError("route: a prompt, or --messages FILE with a conversation, was expected; there is neither.")
     router = _asked(options)
@@ -166,25 +168,38 @@ def _route(options: argparse.Namespace) -> int:
     return 0
 
 
+_ENCODER, _MODEL = ("encoder", "turns"), ("decide", "dialect", "template", "precision")
+
+
 def _asked(options: argparse.Namespace) -> Any:
-    """The saved router, or one that follows a file of policies."""
+    """The saved router, or one that follows a file of policies; what would have no effect is refused."""
+    names = (*_ENCODER, *_MODEL, "model", "prices")
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    allowed = (*_MODEL, "model", "prices") if options.model else (*_ENCODER, "prices")
+    if idle := [name for name in given if options.router or name not in allowed]:
+        beside = "--router" if options.router else "--model" if options.model else "an encoder; it needs --model"
+        raise ToolkitError(f"route: --{idle[0]} has no effect beside {beside}.")
     if options.router:
         from toolkit.routers.persistence import load_router
 
         return load_router(options.router, known=[_router_class(name) for name in options.classes])
-    if options.model:
-        from toolkit.routers.arch import ArchRouter
+    from toolkit.pricing import read_prices
+    from toolkit.routers import ArchRouter, DescriptionRouter
 
-        return ArchRouter(options.policies, options.model, decide=options.decide, dialect=options.dialect)
-    from toolkit.routers.described import DescriptionRouter
+    prices = given.pop("prices", None)
+    router = (ArchRouter if options.model else DescriptionRouter)(options.policies, **given)
+    return router.reprice(read_prices(prices)) if prices else router
 
-    return DescriptionRouter(options.policies, encoder=options.encoder)
 
+def _messages(path: Path) -> Any:
+    """A conversation in a file: a JSON list of messages, or an object that holds one, as chat interfaces take it."""
+    import json
 
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise ToolkitError(f"{path}: a file with a JSON list of messages was expected; there is none.")
-    return path
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as err:
+        raise ToolkitError(f"{path}: a JSON list of messages with role and content was expected ({err}).") from err
+    return content.get("messages", content) if isinstance(content, dict) else content
 
 
 def _router_class(name: str) -> Any:

@@ -160,5 +160,5 @@ def record_of(routed: Routed, text: str, tenant: str, session: str | None) -> di
             "predicted": dict(zip(scores, routed.predicted.tolist(), strict=True)),
             "expected_cost_usd": costs,
             "reason": routed.decision.reason,
-        }
+        } | ({"route": routed.decision.route} if routed.decision.route else {})
     return record

@@ -23,7 +23,7 @@ from toolkit.decisions import Account, Routed, Waiting, record_of
 from toolkit.errors import ToolkitError
 from toolkit.hardware import one_blas_thread
 from toolkit.logs import DecisionLog
-from toolkit.prompt import Prompt, as_text
+from toolkit.prompt import Prompt, as_text, is_plain
 from toolkit.routers.base import Decision, Router
 from toolkit.routers.embedding import EmbeddingRouter
 
@@ -142,8 +142,8 @@ class Gateway:
 
     def ask_exactly(self, prompt: Prompt, scope: Scope | None) -> tuple[str, Key | None, Lookup | None]:
         """What the router reads, the cache's key, and an answer to the very same words."""
-        text = as_text(self.router.read(prompt))
-        if self.cache is None:
+        text = as_text(prompt)
+        if self.cache is None or not is_plain(prompt):  # an image or a tool call is no part of a key
             return text, None, None
         key = key_of(prompt, scope, self.cache.encoder.identity)
         try:
@@ -157,8 +157,8 @@ class Gateway:
             found = self.ask_similar(text, key, vector)
             if found and found.hit:
                 return Routed("cache", found)
-            predicted = self.predict(prompt, vector)
-        return self.choose(text, predicted, vector, found)
+            predicted, route = self.predict(prompt, vector)
+        return self.choose(text, predicted, vector, found, route)
 
     def ask_similar(self, text: str, key: Key | None, vector: np.ndarray | None) -> Lookup | None:
         """The cache's second tier; it reads the last turn of a conversation where the router reads them all."""
@@ -170,26 +170,30 @@ class Gateway:
         except ToolkitError as err:
             return Lookup(False, None, "failed", str(err), key, vector=vector)
 
-    def predict(self, prompt: Prompt, vector: np.ndarray | None) -> np.ndarray:
-        """Predicted quality (1, m): of a head on the vector, or of a router that reads the prompt by itself."""
+    def predict(self, prompt: Prompt, vector: np.ndarray | None) -> tuple[np.ndarray, str]:
+        """Predicted quality (1, m) of a head on the vector, or of a router that reads by itself, and its route."""
         shared = isinstance(self.router, EmbeddingRouter)
-        return self.router.score(vector) if shared else self.router.predict([prompt])
+        return (self.router.score(vector), "") if shared else self.router.predict_one(prompt)
 
-    def choose(self, text: str, predicted: np.ndarray, vector: np.ndarray | None, found: Lookup | None) -> Routed:
+    def choose(
+        self, text: str, predicted: np.ndarray, vector: np.ndarray | None, found: Lookup | None, route: str = ""
+    ) -> Routed:
         """The bandit's draw and the policy."""
         models, cost = self.router.models_, None if self._cost is None else self._cost.predict([text])
         context, drawn, taken = None, predicted, 0
         if self.bandit is not None:
             if len(self.bandit.arms) != len(models):
                 raise ToolkitError(f"Gateway: the router knows {', '.join(models)}; the bandit has {self.bandit.arms}.")
-            context = self._context(predicted, vector)
+            if self.bandit.contextual:
+                context = self._factors.transform(predicted) if self._factors else vector
             with self._lock:
                 drawn = self.bandit.draws(self._draws, context, self._prior(predicted))[:, 0]
                 taken, lot = int(self._rng.integers(len(drawn))), self._rng.random()
         weight = 0.0 if self.bandit is not None and self.bandit.charges else self.weight
         columns = policy.choose(drawn, np.zeros(predicted.shape) if cost is None else cost, weight)
         source, column, how = "router", int(columns[taken]), "predicted" if self.bandit is None else "drawn"
-        reason = f"{how} quality {drawn[taken, column]:.3f}, {weight:g} of it given up per dollar"
+        what = f"route {route}, its probability" if route else f"{how} quality"
+        reason = f"{what} {drawn[taken, column]:.3f}, {weight:g} of it given up per dollar"
         if self.bandit is not None and lot < self.explore:
             with self._lock:
                 column = int(self._rng.choice(np.flatnonzero(self.bandit.active)))
@@ -199,6 +203,7 @@ class Gateway:
             scores=dict(zip(models, drawn[taken].tolist(), strict=True)),
             expected_cost_usd=None if cost is None else float(cost[0, column]),
             reason=reason,
+            route=route,
         )
         return Routed(
             source=source,
@@ -216,8 +221,7 @@ class Gateway:
         """Of a model, given the draws; NaN where there was but one."""
         if self.bandit is None:
             return 1.0
-        drawn = float((columns == column).mean())
-        even = self.explore / int(self.bandit.active.sum())
+        drawn, even = float((columns == column).mean()), self.explore / int(self.bandit.active.sum())
         return (1 - self.explore) * drawn + even if len(columns) > 1 else float("nan")
 
     def _pinned(self, routed: Routed, session: tuple[str, str]) -> Routed:
@@ -225,11 +229,6 @@ class Gateway:
         active = np.ones(len(self.router.models_), bool) if self.bandit is None else self.bandit.active
         known = self._waiting.pin(session, routed.arm, routed.propensity, active)
         return routed.moved(*known) if known else routed
-
-    def _context(self, predicted: np.ndarray, vector: np.ndarray | None) -> np.ndarray | None:
-        if not self.bandit.contextual:
-            return None
-        return self._factors.transform(predicted) if self._factors else vector
 
     def _prior(self, predicted: np.ndarray) -> np.ndarray | None:
         """Predictions, unless the bandit's weights hold them already."""
@@ -248,7 +247,7 @@ class Gateway:
             ToolkitError: there is no cache, or see ``SemanticCache.put``.
         """
         if self.cache is None or routed.found is None:
-            raise ToolkitError("Gateway.remember: a cache was expected; this gateway has none.")
+            raise ToolkitError("Gateway.remember: a cache, and a prompt of text alone, were expected; one is missing.")
         if routed.found.key != key_of(prompt, scope, self.cache.encoder.identity):
             raise ToolkitError("Gateway.remember: what was routed for this very prompt and scope was expected.")
         self.cache.put(prompt, answer, scope, vector=routed.found.vector, **options)

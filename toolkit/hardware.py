@@ -92,14 +92,23 @@ def cuda() -> dict[str, Any] | None:
     }
 
 
+def check_device(device: str) -> None:
+    """Refuse what is no device.
+
+    Raises:
+        ToolkitError: it is none.
+    """
+    if device not in DEVICES:
+        raise ToolkitError(f"device takes {', '.join(DEVICES)}; {device!r} was given.")
+
+
 def resolve_device(device: str) -> str:
     """Turn ``auto`` into ``cuda`` or ``cpu``; refuse ``cuda`` where there is none.
 
     Raises:
         ToolkitError: the name is unknown, or CUDA was asked for and is absent.
     """
-    if device not in DEVICES:
-        raise ToolkitError(f"--device takes {', '.join(DEVICES)}; {device!r} was given.")
+    check_device(device)
     if device == "cpu":
         return "cpu"
     present = cuda() is not None

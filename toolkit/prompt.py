@@ -28,19 +28,8 @@ def as_messages(prompt: Prompt) -> list[dict[str, str]]:
     )
 
 
-def as_text(prompt: Prompt) -> str:
-    """The text a router reads: the prompt itself, or all user turns of a conversation, one per line.
-
-    Raises:
-        ToolkitError: as ``as_messages``.
-    """
-    if isinstance(prompt, str):
-        return prompt
-    return "\n".join(turn["content"] for turn in as_messages(prompt) if turn["role"] == "user")
-
-
 def as_turns(prompt: Prompt) -> list[dict[str, str]]:
-    """Role and text of every message as chat interfaces carry them, for routers that follow a conversation.
+    """Role and text of every message as chat interfaces carry them.
 
     Content may be a list of parts, of which those of text are joined by line breaks, or absent, as beside a tool call.
 
@@ -50,10 +39,24 @@ def as_turns(prompt: Prompt) -> list[dict[str, str]]:
     if isinstance(prompt, str):
         return as_messages(prompt)
     try:
-        turns = [dict(turn) | {"content": _text(turn.get("content"))} for turn in prompt]
-    except (TypeError, ValueError, KeyError, AttributeError):
-        turns = [{}]
-    return [{part: turn[part] for part in ("role", "content")} for turn in as_messages(turns)]
+        turns = [{"role": turn["role"], "content": _text(turn.get("content"))} for turn in prompt]
+        return as_messages(turns)
+    except (TypeError, ValueError, KeyError, AttributeError, ToolkitError):
+        return as_messages(prompt)  # which says what is wrong with it
+
+
+def as_text(prompt: Prompt) -> str:
+    """The text a router reads: the prompt itself, or all user turns of a conversation, one per line.
+
+    Raises:
+        ToolkitError: as ``as_messages``.
+    """
+    return "\n".join(turn["content"] for turn in as_turns(prompt) if turn["role"] == "user")
+
+
+def is_plain(prompt: Prompt) -> bool:
+    """Whether a prompt is its text and nothing else: no image, no tool call."""
+    return isinstance(prompt, str) or all(isinstance(turn.get("content"), str) for turn in prompt)
 
 
 def _text(content: Any) -> Any:

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from tests.routers.test_policies import Told
 from toolkit.datasets.intents import Conversations
-from toolkit.evaluation import policy_latency, policy_routing, policy_study
+from toolkit.evaluation import policy_latency, policy_routing, policy_study, policy_talks
 from toolkit.routes import OTHER, RouteTable
 
 TABLE = RouteTable.build({"a": "A.", "b": "B.", "c": "C."}, {"a": "x", "b": "x", "c": "y"}, default="z")
@@ -34,6 +34,23 @@ def test_requests_are_counted_by_what_they_fit():
     assert found["coarse_accuracy"] == pytest.approx(4 / 5)  # b for a: the same model
     assert found["other_recall"] == pytest.approx(1 / 2)
     assert rows.set_index("metric")["n"].to_dict()["closed_accuracy"] == 5
+
+
+def test_an_answer_without_a_second_choice_earns_no_route():
+    """A written `other` is no half-right guess of the first route."""
+
+    class Written(Told):
+        def _evidence(self, prompts):
+            return np.tile([-np.inf, -np.inf, -np.inf, 0.0], (len(prompts), 1)), [""] * len(prompts)
+
+    found = _values(policy_routing.requests(Written(TABLE), ["x", "y", "z"], ["a", "a", OTHER], "written", 50))
+    assert (found["closed_accuracy"], found["coarse_accuracy"], found["other_recall"]) == (0, 0, 1)
+
+
+def test_where_all_are_right_the_interval_is_exact():
+    rows = policy_routing.requests(Told(TABLE), [_say("a")] * 20, ["a"] * 20, "told", 50)
+    row = rows.set_index("metric").loc["turn_accuracy"]
+    assert (row["value"], row["ci_high"]) == (1, 1) and row["ci_low"] == pytest.approx(0.025 ** (1 / 20))
 
 
 def test_turns_spans_and_conversations():
@@ -77,7 +94,7 @@ def test_flips_name_what_was_changed():
     tables = [TABLE, TABLE.worded({"a": "AA.", "b": "BB.", "c": "CC."})]
     rows = policy_routing.flips(First, tables, ["some words", "others"], "first", 100, orders=4)
     value = dict(zip(rows["note"], rows["value"], strict=True))
-    assert value["1 other wordings"] == value["a typo in one word of ten"] == 0
+    assert value["1 other wording"] == value["a typo in one word of ten"] == 0
     assert value["4 other orders"] in {0.25, 0.5, 0.75, 1.0}
 
 
@@ -93,7 +110,7 @@ def test_subjects_without_weights_and_with(tmp_path):
     assert {policy_study.WRITTEN, policy_study.SCORED} <= set(rows["system"])
     agreed = policy_study.agreement(one, plan, 50)
     assert agreed["metric"].tolist() == ["route_agreement"] and 0 <= agreed["value"].iloc[0] <= 1
-    assert set(policy_study.talks(one, plan, 50)["system"]) >= {policy_study.WRITTEN, policy_study.SCORED}
+    assert set(policy_talks.talks(one, plan, 50)["system"]) >= {policy_study.WRITTEN, policy_study.SCORED}
 
 
 def test_ways_are_timed_on_the_same_prompts(monkeypatch):
@@ -104,7 +121,7 @@ def test_ways_are_timed_on_the_same_prompts(monkeypatch):
 
     monkeypatch.setattr(architectures, "causal", lambda *_: causal.load(str(tiny_causal.trained()), "cpu", "fp32"))
     monkeypatch.setattr(policy_latency, "VOCABULARY", 300)
-    plan = policy_study.Plan(10, 1, 10, 1, (5,), 0.0, 6, ("fp32", "bf16"))
+    plan = policy_study.Plan(10, 1, 10, 1, (0.5,), 0.0, 6, ("fp32", "bf16"))
     medians, means, ready = policy_latency.rows(plan, "cpu", 50)
     assert len(medians) == 2 * len(policy_latency.WAYS) == len(means) and len(ready) == 2
     assert (medians["value"] > 0).all()

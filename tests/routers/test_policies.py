@@ -2,10 +2,13 @@
 
 import json
 import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,10 +20,11 @@ from toolkit import load_router, save_router
 from toolkit.errors import ToolkitError
 from toolkit.gateway import Gateway
 from toolkit.outcomes import Outcomes
+from toolkit.pricing import PRICE_COLUMNS
 from toolkit.routers.arch import ArchRouter
 from toolkit.routers.described import DescriptionRouter
 from toolkit.routers.policies import PolicyRouter
-from toolkit.routes import OTHER, RouteTable
+from toolkit.routes import OTHER, RouteTable, causal
 
 EXAMPLES = {name: tiny_causal.said_of(name) for name in TABLE.names}
 WAYS = ("generate", "tree", "labels")
@@ -30,7 +34,8 @@ def make(family: str, table: RouteTable = TABLE, **options) -> PolicyRouter:
     """A router of a family by its name."""
     if family in WAYS:
         return ArchRouter(table, str(tiny_causal.trained()), decide=family, precision="fp32", device="cpu", **options)
-    return DescriptionRouter(table.with_utterances(EXAMPLES) if family == "few-shot" else table, **options)
+    examples = {name: EXAMPLES[name] for name in table.names}
+    return DescriptionRouter(table.with_utterances(examples) if family == "few-shot" else table, **options)
 
 
 FAMILIES = ("zero-shot", "few-shot", *WAYS)
@@ -78,7 +83,8 @@ def test_it_is_saved_cloned_and_shared_between_threads(family, asked, tmp_path):
     assert repr(router.clone()) == repr(router)
     if family != "generate":
         router.calibrate(prompts[:30], routes[:30])
-    loaded = load_router(save_router(router, tmp_path / "router"))
+    saved = save_router(router, tmp_path / "router")
+    loaded = load_router(saved)
     expected = router.probabilities(prompts[:12])
     np.testing.assert_allclose(loaded.probabilities(prompts[:12]), expected, atol=1e-5)
     assert loaded.threshold_ == router.threshold_
@@ -89,6 +95,23 @@ def test_it_is_saved_cloned_and_shared_between_threads(family, asked, tmp_path):
     np.testing.assert_allclose(found, make(family).evidence(prompts[:12]), atol=1e-5)
 
 
+def test_a_fresh_process_loads_what_was_saved(tmp_path):
+    """Nothing has imported the class before."""
+    code = "import sys; from toolkit import load_router; print(load_router(sys.argv[1]).route('a recipe').route)"
+    saved = save_router(make("zero-shot"), tmp_path / "router")
+    done = subprocess.run([sys.executable, "-c", code, saved], capture_output=True, text=True)
+    assert done.stdout.strip() == "what's cooking", done.stderr
+
+
+def test_routers_of_one_model_are_made_ready_side_by_side(asked):
+    prompts, _ = asked
+    causal._loaded.cache_clear()
+    routers = [make("tree", TABLE.ordered(np.roll(range(5), shift).tolist())) for shift in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda router: router.choose_routes(prompts[:1])[0], routers))
+    assert len(found) == 4 and len({id(router._engine.model) for router in routers}) == 1
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_odd_input_reaches_the_default(family):
     router = make(family)
@@ -97,13 +120,16 @@ def test_odd_input_reaches_the_default(family):
     parts = {"role": "user", "content": [{"type": "text", "text": "tell me about this soup"}, {"type": "image_url"}]}
     odd = ["", "\ud800", "字" * 3000, [], [call], [parts], [parts, call, {"role": "tool", "content": "22"}]]
     assert np.isfinite(router.predict(odd)).all()
-    assert router.route([]).model in TABLE.models
+    for nothing in ([], "", " \n", [call], [{"role": "assistant", "content": "hello"}]):
+        decision = router.route(nothing)
+        assert (decision.route, decision.model) == (OTHER, "small") and "no user said anything" in decision.reason
     if family in WAYS:
         assert router.choose_routes([[parts]]) == ["what's cooking"]
         long = router.route("字" * 3000)
         assert long.route == OTHER and "more than the network reads" in long.reason
-    with pytest.raises(ToolkitError, match="list of messages"):
-        router.route([{"role": "user", "content": 7}])
+    for wrong in ([{"role": "user", "content": 7}], 7):
+        with pytest.raises(ToolkitError, match=r"list of messages.*7.* was given"):
+            router.route(wrong)
     with pytest.raises(ToolkitError, match="not one string"):
         router.choose_routes("text")
 
@@ -121,19 +147,29 @@ def test_fewer_than_two_routes_need_no_model(family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_outcomes_bring_costs_and_other_models(family, asked):
+def test_outcomes_and_prices_bring_costs(family, asked):
     prompts, _ = asked
     data = make_outcomes(np.eye(4)[[0, 1, 2, 3]], cost=np.tile([4.0, 3.0, 2.0, 1.0], (4, 1)))
-    models = data.models.rename(index=dict(zip(data.names, ["large", "medium", "small", "spare"], strict=True)))
+    models = data.models.rename(index=dict(zip(data.names, ["spare", "medium", "small", "large"], strict=True)))
     renamed = Outcomes("made", data.prompts, models, data.quality, data.cost_usd, cost_source="measured")
-    router = make(family).fit(renamed)
-    assert router.models_ == ["large", "medium", "small", "spare"]
-    assert (router.predict(prompts)[:, 3] == 0).all()
-    assert router.route(prompts[0], weight=float("inf")).model == "spare"
+    router = make(family)
+    with pytest.raises(ToolkitError, match="needs costs"):
+        router.route(prompts[0], weight=1.0)
     with pytest.raises(ToolkitError, match="names the model 'large'; the models of made are m0"):
-        make(family).fit(data)
-    with pytest.raises(ToolkitError, match="costs"):
-        make(family).route(prompts[0], weight=1.0)
+        router.fit(data)
+    assert router.models_ == TABLE.models  # what was refused left nothing behind
+    usual = router.predict(prompts)
+    router.fit(renamed)
+    np.testing.assert_array_equal(router.predict(prompts), usual)
+    assert router.route(prompts[0], weight=float("inf")).model == "large"  # the cheapest of its own models
+    test = Outcomes("test", data.prompts.assign(text=["a soup", "a train", "a poem", "an error"]), models, data.quality)
+    columns = router.predict_outcomes(test)
+    assert (columns[:, 0] == 0).all() and columns[:, 1:].max(axis=1).all()
+    prices = pd.DataFrame([[1.0, 1.0], [5.0, 5.0], [9.0, 9.0]], ["small", "medium", "large"], list(PRICE_COLUMNS))
+    assert make(family).reprice(prices).route(prompts[0], weight=float("inf")).model == "small"
+    turns = [{"role": "user", "content": "word " * 500}, {"role": "user", "content": "a soup"}]
+    short, long = (router.reprice(prices).route(turns[at:]).expected_cost_usd for at in (1, 0))
+    assert long > short  # what is sent costs, whatever the router reads
 
 
 @pytest.mark.parametrize("family", ["zero-shot", "tree"])
@@ -142,7 +178,8 @@ def test_a_gateway_follows_the_conversation(family, asked):
     router = make(family)
     gateway = Gateway(router)
     for prompt in prompts[:12]:
-        assert gateway.route(prompt).decision.model == router.route(prompt).model
+        routed, alone = gateway.route(prompt).decision, router.route(prompt)
+        assert (routed.model, routed.route) == (alone.model, alone.route) and alone.route in routed.reason
     said = [{"role": "user", "content": "the train again, but shorter"}, {"role": "assistant", "content": "done"}]
     assert gateway.route([*said, {"role": "user", "content": "tell me about this soup"}]).decision.model == "small"
 
@@ -208,11 +245,25 @@ def test_thresholds_and_calibration_refuse_what_they_cannot_use(asked):
         make("tree").calibrate(prompts[:1], ["nowhere"])
     with pytest.raises(ToolkitError, match="got 0 and 0"):
         make("tree").calibrate([], [])
-    for wrong in ({"threshold": 2}, {"decide": "guess"}, {"max_tokens": 0}):
+    router = make("tree").calibrate(prompts, routes)
+    fits = [row for row, name in enumerate(routes) if name != OTHER]
+    router.calibrate([prompts[row] for row in fits], [routes[row] for row in fits])
+    assert (router.other_, router.threshold_) == (0.0, 0.0)  # what an earlier lesson taught is gone
+    both = make("tree").calibrate(np.array(["字" * 3000, "tell me about this soup"]), [OTHER, "what's cooking"])
+    assert both.other_ == 0.0  # a prompt that is too long has no probabilities to learn from
+    with pytest.raises(ToolkitError, match="has no probability to set a threshold to"):
+        make("generate", threshold=0.5)
+    for wrong in (
+        {"threshold": 2},
+        {"threshold": "x"},
+        {"decide": "guess"},
+        {"max_tokens": 0},
+        {"default_system": "no"},
+    ):
         with pytest.raises(ToolkitError, match="ArchRouter"):
             ArchRouter(TABLE, **wrong)
-    for wrong in ({"turns": 0}, {"penalty": 0}, {"words": -1}):
-        with pytest.raises(ToolkitError, match="DescriptionRouter: turns from 1"):
+    for wrong in ({"turns": 0}, {"penalty": 0}, {"words": "a"}, {"encoder": 3}):
+        with pytest.raises(ToolkitError, match="DescriptionRouter: an encoder's name, turns from 1"):
             DescriptionRouter(TABLE, **wrong)
     with pytest.raises(ToolkitError, match=r"of all routes or of none were expected.*'poetry' has none"):
         DescriptionRouter(TABLE.with_utterances({**EXAMPLES, "poetry": []}))

@@ -127,7 +127,9 @@ def test_a_template_of_ones_own(tmp_path):
     assert json.loads(routes) == [{"name": one.name, "description": one.description} for one in TABLE.routes]
     assert said == '[{"role":"user","content":"你好 {routes}"}]\n'  # what is said fills no slot, and nothing is escaped
     assert ": " in ArchRouter(TABLE, template=path, spaced=True).prompt([]).split(" C ")[0].removeprefix("R ")
+    kept = router.clone()  # the text is kept, whatever becomes of the file
     path.write_text("only {routes}")
+    assert kept.prompt([]).startswith("R [") and router.params["template"].startswith("R {routes}")
     with pytest.raises(ToolkitError, match=r"\{conversation\} was expected once; it stands there 0 times"):
         ArchRouter(TABLE, template=path)
     with pytest.raises(ToolkitError, match="a template in UTF-8 was expected"):
@@ -145,7 +147,7 @@ def test_the_gateways_prompt_is_taken_from_its_file(tmp_path, monkeypatch):
     monkeypatch.setenv("TOOLKIT_DATA_MIRROR", str(tmp_path))
     dialects._gateway.cache_clear()
     with pytest.raises(ToolkitError, match="sha256:9108bc0a"):
-        ArchRouter(TABLE, dialect="gateway")
+        ArchRouter(TABLE, dialect="gateway").prompt([])
     for content, message in ((source, ""), ("// moved elsewhere", "ARCH_ROUTER_V1_SYSTEM_PROMPT was expected")):
         path.write_text(content)
         known = f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
@@ -153,7 +155,7 @@ def test_the_gateways_prompt_is_taken_from_its_file(tmp_path, monkeypatch):
         dialects._gateway.cache_clear()
         if message:
             with pytest.raises(ToolkitError, match=message):
-                ArchRouter(TABLE, dialect="gateway")
+                ArchRouter(TABLE, dialect="gateway").prompt([])
         else:
             assert ArchRouter(TABLE, dialect="gateway").prompt([]).startswith('\nA [{"name":"code_writing"')
     dialects._gateway.cache_clear()

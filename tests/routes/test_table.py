@@ -28,6 +28,8 @@ MISTAKES = {
     ),
     "unknown default": ({"default": "x", "routes": [ONE], "models": ["large"]}, "the default names the model 'x'"),
     "a number": ({"default": "small", "routes": [ONE | {"name": 7}]}, "field name: str was expected; got 7"),
+    "left empty": ({"default": "small", "routes": [ONE | {"description": None}]}, "the field description is empty"),
+    "models left empty": ({"default": "x", "routes": [ONE], "models": [7]}, "field models: names were expected; got 7"),
     "empty example": ({"default": "small", "routes": [ONE | {"utterances": [""]}]}, "utterances in words"),
 }
 
@@ -45,7 +47,9 @@ def test_mistakes_are_named(mistake, tmp_path):
 def test_files_that_are_none(tmp_path):
     (tmp_path / "broken.yml").write_text("routes: [a\ndefault: {")
     (tmp_path / "latin.yml").write_bytes("default: é".encode("latin-1"))
-    for name, message in (("absent.yml", "No such file"), ("broken.yml", "line 2"), ("latin.yml", "YAML was expected")):
+    (tmp_path / "date.yml").write_text("default: 2024-13-45")
+    told = {"absent.yml": "No such file", "broken.yml": "line 2", "latin.yml": "YAML was", "date.yml": "YAML was"}
+    for name, message in told.items():
         with pytest.raises(ToolkitError, match=message):
             RouteTable.of(tmp_path / name)
 
@@ -60,5 +64,10 @@ def test_plain_values_make_the_same_table(tmp_path):
     assert table.ordered([1, 0]).names == ["travel", "code"]
     built = RouteTable.build({"code": "Programs."}, {"code": "large"}, default="small")
     assert built.plain()["routes"] == [ONE]
-    with pytest.raises(ToolkitError, match="'travel' has but one"):
+    for wrong in (lambda: table.worded({"code": "Programs."}), lambda: table.with_utterances({"codng": ["x"]})):
+        with pytest.raises(
+            ToolkitError, match=r"the names code, travel were expected; '(travel|codng)' does not match"
+        ):
+            wrong()
+    with pytest.raises(ToolkitError, match="'travel' is in models"):
         RouteTable.build({"code": "Programs."}, {"code": "large", "travel": "small"}, default="small")

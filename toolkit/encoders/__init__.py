@@ -72,7 +72,7 @@ class Joined:
         return joined / np.maximum(length, np.finfo(np.float32).tiny)
 
 
-_FEW = 8  # texts of a call; fewer is how live traffic comes
+FEW = 8  # texts of a call; fewer is how live traffic comes
 
 
 class Remembering:
@@ -102,7 +102,7 @@ class Remembering:
         # Another thread may start the memory anew at any moment, so what this call returns is held by itself.
         found = {text: self._kept.get(text) for text in dict.fromkeys(texts)}
         if new := [text for text, vector in found.items() if vector is None]:
-            worker = self.few if len(texts) < _FEW else self.encoder
+            worker = self.few if len(texts) < FEW else self.encoder
             fresh_ones = dict(zip(new, worker.encode(new), strict=True))
             found |= fresh_ones
             if len(self._kept) + len(new) > self.limit:
@@ -141,6 +141,13 @@ def get(name: str) -> Encoder:
         return Joined([get(part) for part in parts])
     encoder = fresh(name)
     return Remembering(Stored(encoder), few=encoder) if encoder.slow else Remembering(encoder)
+
+
+def live(name: str) -> Encoder:
+    """The encoder that ``get`` shares, without its memory, which would tell by its speed what others asked."""
+    if parts := _parts(name):
+        return Joined([live(part) for part in parts])
+    return get(name).few
 
 
 def _parts(name: str) -> list[str]:

@@ -15,8 +15,8 @@ TX402: dict[str, float] = {"accuracy": 0.9, "cheaper": 0.7, "models": 40, "least
 ARCH_ROUTER: dict[str, tuple[str, str]] = {
     "accuracy": (
         "93% against GPT-4's 85%",
-        "93.17 against GPT-4o's 89.74 and Claude 3.7 Sonnet's 92.79; 85.43 is the mean of six commercial models. The "
-        "conversations and the route descriptions of its CLINC150 part (97.2, 94.1, 95.2) are not published.",
+        "93.17 against GPT-4o's 89.74; 85.43 is the mean of six commercial models. Its conversations and its "
+        "descriptions of CLINC150's routes are not published.",
     ),
     "latency": (
         "50 to 100 ms on a GPU",

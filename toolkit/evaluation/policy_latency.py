@@ -117,10 +117,12 @@ def rows(plan: Plan, device: str, bootstraps: int, seed: int = 0) -> tuple[pd.Da
         timings = in_rounds(one, plan.rounds, QUICK if few else WAYS, sparing=few, seed=seed)
         timings = Timings({f"1.5B {name}, {words}": taken for name, taken in timings.seconds.items()}, timings.settled)
         found = timings.percentiles(bootstraps)
-        parts[0].append(found[found["metric"] == "p50_ms"].assign(note=RANDOM))
+        counted = [f"{len(taken)} calls, {RANDOM}" for taken in timings.seconds.values()]
+        parts[0].append(found[found["metric"] == "p50_ms"].assign(note=counted))
         parts[1].append(timings.means(bootstraps).assign(note=RANDOM))
         row = measured(f"1.5B, {words}, {ROUTES} routes", "ready_s", np.array([one.ready_s]), f"{PREFIX} tokens")
         parts[2].append(pd.DataFrame([row | {"n": 1}]))
+        del one  # gigabytes, before the next is made
     empty = pd.DataFrame(columns=["system", "metric", "value", "ci_low", "ci_high", "unit", "note", "n"])
     medians, means, ready = (pd.concat(found, ignore_index=True) if found else empty for found in parts)
     return medians, means, ready

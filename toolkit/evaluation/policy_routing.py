@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from toolkit.datasets.intents import Conversations
 from toolkit.evaluation.metrics import measured
@@ -25,7 +26,8 @@ def requests(
     table, chances, truth = router.table, router.probabilities(prompts), np.array(routes)
     chosen = np.array(router.settled_names(chances))
     fits = truth != OTHER
-    likeliest = np.array(table.names)[chances[:, :-1].argmax(axis=1)]
+    likeliest = np.array([*table.names, OTHER])[chances[:, :-1].argmax(axis=1)]
+    likeliest[chances[:, :-1].max(axis=1) == 0] = OTHER  # written answers have no second choice
     values = {
         "turn_accuracy": (chosen == truth, np.ones(len(truth), bool)),
         "closed_accuracy": (likeliest == truth, fits),
@@ -38,9 +40,8 @@ def requests(
     rows = []
     for metric, (right, among) in values.items():
         if among.any():
-            counts = bootstrap_counts(np.arange(int(among.sum())), bootstraps, seed)
-            samples = resampled_means(counts, right[among].astype(float))
-            rows.append(measured(system, metric, samples) | {"n": int(among.sum())})
+            values = right[among].astype(float)
+            rows.append(_row(system, metric, values, np.arange(len(values)), bootstraps, seed))
     if fits.any() and not fits.all():
         rows.append(measured(system, "other_auroc", auroc(chances[:, -1], ~fits, bootstraps, seed)) | {"n": len(truth)})
     return pd.DataFrame(rows)
@@ -71,24 +72,33 @@ def conversations(
     prompts, routes, whole, spans = data.prompts()
     right = np.array(router.choose_routes(prompts)) == np.array(routes)
     rows = []
-    for metric, unit in (
-        ("turn_accuracy", np.arange(len(right))),
-        ("span_accuracy", spans),
-        ("conversation_accuracy", whole),
-    ):
+    for name, unit in (("turn", np.arange(len(right))), ("span", spans), ("conversation", whole)):
         _, first = np.unique(unit, return_index=True)
         complete = np.bincount(unit, weights=~right) == 0
-        counts = bootstrap_counts(whole[first], bootstraps, seed)
-        rows.append(measured(system, metric, resampled_means(counts, complete.astype(float))) | {"n": len(first)})
+        rows.append(_row(system, f"{name}_accuracy", complete.astype(float), whole[first], bootstraps, seed))
     return pd.DataFrame(rows)
 
 
 def share(same: np.ndarray, system: str, metric: str, note: str, bootstraps: int, seed: int = 0) -> pd.DataFrame:
     """One tidy row: the share of true values, bool (n,) or (n, repeats); interval over n."""
     per_request = np.asarray(same, float).reshape(len(same), -1).mean(axis=1)
-    counts = bootstrap_counts(np.arange(len(same)), bootstraps, seed)
-    row = measured(system, metric, resampled_means(counts, per_request), note) | {"n": len(same)}
-    return pd.DataFrame([row])
+    return pd.DataFrame([_row(system, metric, per_request, np.arange(len(same)), bootstraps, seed, note)])
+
+
+def _row(
+    system: str, metric: str, values: np.ndarray, groups: np.ndarray, bootstraps: int, seed: int, note: str = ""
+) -> dict:
+    """A share with its bootstrap interval over groups, integer codes 0..g-1.
+
+    Where all are right, or none, resampling knows no doubt, and the exact interval stands (Clopper and Pearson 1934).
+    """
+    samples = resampled_means(bootstrap_counts(groups, bootstraps, seed), values)
+    row = measured(system, metric, samples, note) | {"n": len(values)}
+    if values.min() == values.max() and values[0] in (0, 1):
+        independent = int(groups.max()) + 1
+        exact = binomtest(int(values[0]) * independent, independent).proportion_ci()
+        row |= {"ci_low": float(exact.low), "ci_high": float(exact.high)}
+    return row
 
 
 def flips(
@@ -111,21 +121,18 @@ def flips(
     usual = np.array(router.choose_routes(texts))
     typed = [PERTURBATIONS["typos"](text, rng) for text in texts]
     shuffled = [tables[0].ordered(rng.permutation(len(tables[0].routes)).tolist()) for _ in range(orders)]
+
+    def chosen(table: RouteTable) -> np.ndarray:
+        return np.array(make(table).choose_routes(texts))
+
     changed = {
-        f"{orders} other orders": [np.array(make(table).choose_routes(texts)) for table in shuffled],
-        f"{len(tables) - 1} other wordings": [np.array(make(table).choose_routes(texts)) for table in tables[1:]],
+        f"{orders} other order{'s' * (orders > 1)}": [chosen(table) for table in shuffled],
+        f"{len(tables) - 1} other wording{'s' * (len(tables) > 2)}": [chosen(table) for table in tables[1:]],
         "a typo in one word of ten": [np.array(router.choose_routes(typed))],
     }
-    rows = [
-        share(
-            np.stack([one != usual for one in found], axis=1),
-            f"{system}, {words}",
-            "route_flips",
-            words,
-            bootstraps,
-            seed,
-        )
-        for words, found in changed.items()
-        if found
-    ]
+    rows = []
+    for words, found in changed.items():
+        if found:
+            other = np.stack([one != usual for one in found], axis=1)
+            rows.append(share(other, f"{system}, {words}", "route_flips", words, bootstraps, seed))
     return pd.concat(rows, ignore_index=True)

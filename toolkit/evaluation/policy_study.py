@@ -1,9 +1,8 @@
 """Notebook 08's experiments: which routers follow policies, what they are asked in each profile, and the tidy rows."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -12,20 +11,20 @@ import pandas as pd
 
 from toolkit import encoders
 from toolkit.datasets import intents
-from toolkit.datasets.intents import Conversations, Intents
+from toolkit.datasets.intents import Intents
 from toolkit.evaluation import policy_routing
 from toolkit.evaluation.metrics import measured
 from toolkit.routers.arch import ArchRouter
 from toolkit.routers.described import DescriptionRouter
 from toolkit.routers.policies import PolicyRouter
 from toolkit.routes import causal
-from toolkit.routes.table import OTHER, RouteTable
+from toolkit.routes.table import RouteTable
 
 Maker = Callable[[RouteTable], PolicyRouter]
 DESCRIPTIONS, EXAMPLES = ", descriptions", ", examples"
 LEXICAL = f"TF-IDF{EXAMPLES}"
 WRITTEN, SCORED = "Arch-Router, generated", "Arch-Router, scored"
-CHANCE = "a route by lot"
+CHANCE = "random route"
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Plan:
         draws: of examples.
         conversations: composed ones of each kind.
         orders: of the routes.
-        sizes: numbers of routes among which is chosen.
+        sizes: among how many of the routes is chosen, as shares of all.
         budget_s: of timing the encoders.
         rounds: of timing the generative router; 0 leaves it out.
         precisions: of the generative router.
@@ -48,7 +47,7 @@ class Plan:
     draws: int
     conversations: int
     orders: int
-    sizes: tuple[int, ...]
+    sizes: tuple[float, ...]
     budget_s: float
     rounds: int
     precisions: tuple[str, ...]
@@ -56,9 +55,9 @@ class Plan:
 
 
 PLANS = {
-    "smoke": Plan(10, 1, 10, 1, (5, 10), 0.0, 0, (), upstream=False),
-    "quick": Plan(100, 1, 150, 1, (10, 50, 150), 2.0, 2, ("bf16",)),
-    "full": Plan(10_000, 5, 500, 10, (10, 25, 50, 75, 100, 150), 30.0, 20, ("fp32", "bf16", "int8")),
+    "smoke": Plan(10, 1, 10, 1, (0.5, 1.0), 0.0, 0, (), upstream=False),
+    "quick": Plan(100, 1, 150, 1, (0.2, 0.5, 1.0), 2.0, 2, ("bf16",)),
+    "full": Plan(10_000, 5, 500, 10, (0.1, 0.2, 0.35, 0.5, 0.75, 1.0), 30.0, 20, ("fp32", "bf16", "int8")),
 }
 
 
@@ -139,12 +138,23 @@ def usual(one: Subject, system: str, seed: int = 0) -> PolicyRouter:
     return made(one, system, tables(one, system, seed)[0])
 
 
-def judged(one: Subject, plan: Plan, system: str, seed: int = 0) -> tuple[list[str], list[str]]:
-    """Requests of the test part, drawn by lot where there are more than the plan asks for."""
+def judged(
+    one: Subject, plan: Plan, system: str, seed: int = 0, among: Collection[str] = ()
+) -> tuple[list[str], list[str]]:
+    """Requests of the test part, drawn by lot where there are more than the plan asks for.
+
+    Args:
+        among: only requests of these routes.
+    """
     texts, routes = one.data.part("test")
-    most = plan.requests * (1 if system in (WRITTEN, SCORED) else 10)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(texts))[:most])
+    rows = np.flatnonzero([not among or route in among for route in routes])
+    rows = np.sort(np.random.default_rng(seed).permutation(rows)[: most(plan, system)])
     return [texts[row] for row in rows], [routes[row] for row in rows]
+
+
+def most(plan: Plan, system: str) -> int:
+    """How many requests of a set a router is asked at most."""
+    return plan.requests * (1 if system in (WRITTEN, SCORED) else 10)
 
 
 def requests(one: Subject, plan: Plan, bootstraps: int, seed: int = 0) -> pd.DataFrame:
@@ -152,7 +162,8 @@ def requests(one: Subject, plan: Plan, bootstraps: int, seed: int = 0) -> pd.Dat
     rows = [_chance(one)]
     for system in one.reads:
         texts, routes = judged(one, plan, system, seed)
-        draws = plan.draws if system.endswith(EXAMPLES) else 1
+        spare = len(one.data.part("train")[0]) > one.examples * len(one.data.tables[0].routes)
+        draws = plan.draws if system.endswith(EXAMPLES) and spare else 1
         found = []
         for draw in range(draws):
             router = usual(one, system, seed + draw)
@@ -164,7 +175,7 @@ def requests(one: Subject, plan: Plan, bootstraps: int, seed: int = 0) -> pd.Dat
 def _over_draws(found: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The mean over draws of examples; the first one's interval is moved with it."""
     first, mean = found[0], np.mean([rows["value"] for rows in found], axis=0)
-    moved = {edge: first[edge] + mean - first["value"] for edge in ("ci_low", "ci_high")}
+    moved = {edge: (first[edge] + mean - first["value"]).clip(0, 1) for edge in ("ci_low", "ci_high")}
     return first.assign(value=mean, **moved, note=f"mean of {len(found)} draws of examples")
 
 
@@ -185,51 +196,6 @@ def agreement(one: Subject, plan: Plan, bootstraps: int, seed: int = 0) -> pd.Da
     return policy_routing.share(scored == written, SCORED, "route_agreement", f"with {WRITTEN}", bootstraps, seed)
 
 
-def scenarios(one: Subject, plan: Plan, seed: int = 0) -> dict[str, tuple[Subject, Conversations]]:
-    """Conversations to judge by, after the three of arXiv 2506.16655; our own traffic has its own.
-
-    Args:
-        one: our own traffic, or CLINC150's intents.
-    """
-    language = one.data.name.removeprefix("traffic ")
-    if language in intents.LANGUAGES:
-        return {f"{one.name}, written": (one, intents.traffic_conversations(language))}
-    broad = _broad(one)
-    texts, fine = one.data.part("test")
-    _, coarse = broad.data.part("test")
-    fits = [row for row, route in enumerate(fine) if route != OTHER]
-    inside = [texts[row] for row in fits]
-    count = plan.conversations
-    return {
-        "CLINC150, fine": (one, intents.composed(inside, [fine[row] for row in fits], count, seed)),
-        "CLINC150, coarse": (broad, intents.composed(inside, [coarse[row] for row in fits], count, seed)),
-        "CLINC150, coarse and irrelevance": (broad, intents.composed(texts, coarse, count, seed)),
-    }
-
-
-@cache
-def _broad(one: Subject) -> Subject:
-    return replace(one, data=intents.coarse(one.data))
-
-
-def talks(one: Subject, plan: Plan, bootstraps: int, seed: int = 0) -> pd.DataFrame:
-    """Tidy rows of turns, spans and conversations, a column ``scenario``.
-
-    Encoders read one turn, and where turns hang together also the last two.
-    """
-    rows = []
-    for scenario, (subject, data) in scenarios(one, plan, seed).items():
-        for system in subject.reads:
-            asked = {system: usual(subject, system, seed)}
-            if isinstance(asked[system], DescriptionRouter) and one.name != "clinc150":
-                asked[f"{system}, two turns"] = two = copy(asked[system])
-                two.turns = 2
-            for name, router in asked.items():
-                found = policy_routing.conversations(router, data, name, bootstraps, seed)
-                rows.append(found.assign(scenario=scenario))
-    return pd.concat(rows, ignore_index=True)
-
-
 def sensitivity(one: Subject, plan: Plan, bootstraps: int, seed: int = 0) -> pd.DataFrame:
     """Tidy rows ``route_flips`` of every router, no calibration: what changes is the choice itself."""
     rows = []
@@ -244,21 +210,27 @@ def growth(one: Subject, plan: Plan, bootstraps: int, seed: int = 0) -> pd.DataF
     """Rows ``closed_accuracy`` with a column ``routes``: choosing among more and more of them."""
     rows, rng = [], np.random.default_rng(seed)
     order = rng.permutation(len(one.data.tables[0].routes)).tolist()
-    for size in dict.fromkeys(min(size, len(order)) for size in plan.sizes):
+    for size in sizes(one, plan):
         for system, make in one.reads.items():
             table = tables(one, system, seed)[0].ordered(sorted(order[:size]))
-            pairs = [pair for pair in zip(*judged(one, plan, system, seed), strict=True) if pair[1] in table.names]
+            pairs = judged(one, plan, system, seed, among=table.names)
             router = make(table)
-            right = policy_routing.requests(router, *map(list, zip(*pairs, strict=True)), system, bootstraps, seed)
+            right = policy_routing.requests(router, *pairs, system, bootstraps, seed)
             rows.append(right[right["metric"] == "closed_accuracy"].assign(routes=size))
     return pd.concat(rows, ignore_index=True)
+
+
+def sizes(one: Subject, plan: Plan) -> list[int]:
+    """Numbers of routes of the plan's shares, two at least."""
+    count = len(one.data.tables[0].routes)
+    return sorted({max(2, round(share * count)) for share in plan.sizes})
 
 
 def making_ready(one: Subject, plan: Plan, seed: int = 0) -> pd.DataFrame:
     """Rows ``ready_s`` of encoders: policies and examples encoded anew, the head fitted."""
     rows, encoder = [], encoders.fresh(one.encoder)
     encoder.encode(["the first call makes the graph"])
-    for size in [size for size in plan.sizes if size <= 25]:
+    for size in [size for size in sizes(one, plan) if size <= 30]:
         for system in _read_by_encoder(one):
             router = one.reads[system](tables(one, system, seed)[0].ordered(range(size)))
             router.route("Hello")  # what is encoded is remembered from here on
@@ -270,13 +242,6 @@ def making_ready(one: Subject, plan: Plan, seed: int = 0) -> pd.DataFrame:
                 measured(f"{system}, {size} routes", "ready_s", taken, f"{len(router.texts())} texts") | {"n": 1}
             )
     return pd.DataFrame(rows)
-
-
-def talks_of(found: Sequence[Subject], plan: Plan, bootstraps: int, seed: int = 0) -> dict[str, pd.DataFrame]:
-    """``talks`` of our own traffic and of CLINC150's intents, by scenario."""
-    parts = [talks(one, plan, bootstraps, seed) for one in found if one.examples == 5 or one.name == "clinc150"]
-    rows = pd.concat(parts, ignore_index=True)
-    return {name: part.drop(columns="scenario") for name, part in rows.groupby("scenario", sort=False)}
 
 
 def richest(found: Sequence[Subject]) -> Subject:

@@ -47,7 +47,7 @@ def staged(gateway: Gateway, prompt: Prompt, scope: Scope | None) -> tuple[Route
         if found and found.hit:
             raise ToolkitError(f"stage_seconds: prompts that are not cached were expected; {found.matched!r} is.")
         clock.append(time.perf_counter())
-        predicted = gateway.predict(prompt, vector)
+        predicted, route = gateway.predict(prompt, vector)
     clock.append(time.perf_counter())
-    routed = gateway.choose(text, predicted, vector, found)
+    routed = gateway.choose(text, predicted, vector, found, route)
     return routed, [*clock, time.perf_counter()]

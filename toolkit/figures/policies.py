@@ -36,7 +36,7 @@ def route_accuracy(rows: pd.DataFrame, chance: str, title: str, note: str = "") 
     axes.grid(axis="x")
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.set(
-        xlabel="Requests whose likeliest route is theirs, `other` aside", xlim=(0, 1.06), ylim=(-0.6, len(sets) - 0.4)
+        xlabel="Requests that fit a route: the likeliest route is theirs", xlim=(0, 1.06), ylim=(-0.6, len(sets) - 0.4)
     )
     return with_legend(figure, axes)
 
@@ -53,7 +53,7 @@ def accuracy_by_routes(rows: pd.DataFrame, title: str, note: str = "") -> Figure
         axes.plot(part["routes"], part["value"], marker="o", ms=5, mec="white", mew=0.8, color=colour, label=system)
         axes.fill_between(part["routes"], part["ci_low"], part["ci_high"], color=colour, alpha=0.15, lw=0)
     sizes = sorted(rows["routes"].unique())
-    axes.plot(sizes, [1 / size for size in sizes], color=FAINT, lw=1.4, label="a route by lot")
+    axes.plot(sizes, [1 / size for size in sizes], color=FAINT, lw=1.4, label="random route")
     axes.set(xscale="log", xlabel="Routes to choose among, log scale", ylabel="Right route", ylim=(0, 1.03))
     axes.xaxis.set_major_locator(FixedLocator(sizes))
     axes.xaxis.set_minor_locator(NullLocator())

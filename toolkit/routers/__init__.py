@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from toolkit.outcomes import Outcomes
+from toolkit.routers.arch import ArchRouter
 from toolkit.routers.base import Router
 from toolkit.routers.baselines import (
     BayesOptimal,
@@ -16,13 +17,14 @@ from toolkit.routers.baselines import (
 )
 from toolkit.routers.bert import BertRouter
 from toolkit.routers.classical import GradientBoosting, LogisticRegression, MultilayerPerceptron, RidgeRegression
+from toolkit.routers.described import DescriptionRouter
 from toolkit.routers.ensemble import Ensemble
 from toolkit.routers.factorization import MatrixFactorization
 from toolkit.routers.forest import PairwiseForest
 from toolkit.routers.local import ClusterMeans, KNearestNeighbours
 from toolkit.routers.similarity import EloRating, SimilarityWeighted
 
-__all__ = ["BASELINES", "LEARNED", "ROUTERS", "Router", "baselines"]
+__all__ = ["BASELINES", "LEARNED", "ROUTERS", "ArchRouter", "DescriptionRouter", "Router", "baselines"]
 
 EVERY_VIEW = "minilm+lexical+surface"  # what a prompt means, which words it has, what it looks like
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
@@ -53,7 +54,8 @@ class ArchRouter(PolicyRouter):
         model: hub name or local folder; its weights are never fetched by themselves.
         decide: generate, tree or labels.
         dialect: ``own``, our wording, or ``gateway``, that of the published router; see ``routes.dialects``.
-        template: path of a prompt of your own with the slots {routes} and {conversation}, instead of a dialect.
+        template: a prompt of your own with the slots {routes} and {conversation}, or the path of one, instead of a
+            dialect; it is kept as text.
         spaced: JSON as Python writes it by itself, which is what the model card's code does; else without blanks.
         default_system: whether the system message stands that the chat template may put in by itself (Qwen's does).
         max_tokens: budget of prompt and conversation, in tokens estimated as the gateway estimates them.
@@ -62,7 +64,7 @@ class ArchRouter(PolicyRouter):
         threshold: of the likeliest route's probability; None = learned in ``calibrate``, 0 until then.
 
     Raises:
-        ToolkitError: a parameter that is none of these, or, with the first prompt, weights that are not at hand.
+        ToolkitError: a parameter that is none of these; with the first prompt, weights that are not at hand.
     """
 
     def __init__(
@@ -81,25 +83,37 @@ class ArchRouter(PolicyRouter):
     ):
         if decide not in WAYS:
             raise ToolkitError(f"ArchRouter: decide takes {', '.join(WAYS)}; {decide!r} was given.")
-        if not isinstance(max_tokens, int) or max_tokens < 1:
-            raise ToolkitError(f"ArchRouter: max_tokens from 1 was expected; got {max_tokens!r}.")
-        self.model = str(model)
+        if not isinstance(max_tokens, int) or max_tokens < 1 or not isinstance(default_system, bool):
+            raise ToolkitError(
+                f"ArchRouter: max_tokens from 1 and default_system true or false were expected; got {max_tokens!r}, "
+                f"{default_system!r}."
+            )
+        if threshold is not None and decide == "generate":
+            raise ToolkitError("ArchRouter: what is generated has no probability to set a threshold to; take tree.")
+        causal.check_precision(precision)
+        hardware.check_device(device)
+        self.model = causal.absolute(model)
         self.decide = decide
         self.dialect = dialect
-        self.template = str(template)
+        self.template = dialects.read_template(template)
         self.spaced = spaced
         self.default_system = default_system
         self.max_tokens = max_tokens
         self.device = device
         self.precision = precision
-        self._dialect = dialects.dialect(dialect, self.template)
         self._ready: _Engine | None = None
         self._lock = threading.Lock()
         self._follow(routes, threshold)
+        if self.template or dialect != "gateway":  # whose file is fetched when the weights have been found
+            self._dialect  # noqa: B018 - refuses what is none
         if decide == "labels" and len(self.table.routes) > len(LABELS):
             raise ToolkitError(
                 f"ArchRouter: labels tell {len(LABELS)} routes apart; {len(self.table.routes)} were given. Take tree."
             )
+
+    @cached_property
+    def _dialect(self) -> dialects.Dialect:
+        return dialects.dialect(self.dialect, self.template)
 
     def prompt(self, turns: Sequence[dict[str, str]]) -> str:
         """The message that the network is asked with, before its chat template."""
@@ -175,4 +189,6 @@ class ArchRouter(PolicyRouter):
         stops = model.network.generation_config.eos_token_id if model.network.generation_config else None
         stops = [stops] if isinstance(stops, int) else list(stops or [])
         ends = frozenset(token for token in (*stops, model.tokenizer.eos_token_id) if token is not None)
+        if self.decide == "generate" and not ends:
+            raise ToolkitError(f"{self.model}: a token that ends an answer was expected, and there is none; take tree.")
         return _Engine(model, Scorer(model.network, shared(probes)), candidates, lead, ends)

@@ -29,6 +29,7 @@ class Decision:
         expected_cost_usd: dollars the call is expected to cost; None where training data had no costs.
         reason: one sentence.
         route: the policy that it follows (``routes.RouteTable``), or ``other``; empty of a router without policies.
+        route_scores: probability of each route and of ``other``; None of a router without policies.
     """
 
     model: str
@@ -36,6 +37,7 @@ class Decision:
     expected_cost_usd: float | None
     reason: str
     route: str = ""
+    route_scores: dict[str, float] | None = None
 
 
 class Router(Parameterised):
@@ -105,6 +107,10 @@ class Router(Parameterised):
         """What it takes from a prompt: its text; a router that follows a conversation takes the turns."""
         return as_text(prompt)
 
+    def predict_one(self, prompt: Prompt) -> tuple[np.ndarray, str]:
+        """What a gateway asks: scores (1, m) of one prompt, and the policy it falls under, if there are policies."""
+        return self.predict([prompt]), ""
+
     def predict_outcomes(self, test: Outcomes) -> np.ndarray:
         """What an evaluation calls: ``predict`` on the texts, and the metadata only where the flag allows it.
 
@@ -133,8 +139,8 @@ class Router(Parameterised):
         return self._decision(prompt, scores, weight)
 
     def _decision(self, prompt: Prompt, scores: np.ndarray, weight: float) -> Decision:
-        text = as_text(self.read(prompt))
-        cost = None if self.cost_table_ is None else policy.ExpectedCost(self.cost_table_).predict([text])[0]
+        expected = None if self.cost_table_ is None else policy.ExpectedCost(self.cost_table_)
+        cost = None if expected is None else expected.predict([as_text(prompt)])[0]
         charged = np.zeros(len(scores)) if cost is None else cost
         column = int(policy.choose(scores[None], charged[None], weight)[0])
         return Decision(

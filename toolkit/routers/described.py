@@ -1,6 +1,7 @@
 """Policies through an encoder: the nearest description, or a head on a few examples."""
 
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,8 @@ from toolkit.routes.table import Route
 
 # Chosen on the validation parts of CLINC150 and of our own traffic, MiniLM: cosines that differ by .05 differ by a
 # factor of e in odds; a prompt is as likely to fit nothing at a best cosine of .15, or where examples leave it no more
-# evidence than an even spread over the routes has, less 1. Calibration replaces the last two.
-_SHARPNESS, _RELATED, _SPREAD = 20.0, 0.15, -1.0
+# evidence than an even spread over the routes has, less .5. Calibration replaces the last two.
+_SHARPNESS, _RELATED, _SPREAD = 20.0, 0.15, -0.5
 
 
 class DescriptionRouter(PolicyRouter):
@@ -50,10 +51,12 @@ class DescriptionRouter(PolicyRouter):
         penalty: float = 0.05,
         threshold: float | None = None,
     ):
-        if not isinstance(turns, int) or turns < 1 or words < 0 or prior < 0 or penalty <= 0:
+        numbers = all(isinstance(value, Real) for value in (words, prior, penalty))
+        fine = isinstance(encoder, str) and isinstance(turns, int) and numbers
+        if not fine or turns < 1 or words < 0 or prior < 0 or penalty <= 0:
             raise ToolkitError(
-                f"DescriptionRouter: turns from 1, words and prior from 0 and a penalty above 0 were expected; got "
-                f"{turns!r}, {words!r}, {prior!r}, {penalty!r}."
+                f"DescriptionRouter: an encoder's name, turns from 1, words and prior from 0, a penalty above 0 were "
+                f"expected; got {encoder!r}, {turns!r}, {words!r}, {prior!r}, {penalty!r}."
             )
         self.encoder = encoder
         self.turns = turns
@@ -79,19 +82,26 @@ class DescriptionRouter(PolicyRouter):
 
     def _evidence(self, prompts: list[Any]) -> tuple[np.ndarray, list[str]]:
         texts = ["\n".join(turn["content"] for turn in turns) for turns in prompts]
-        vectors = encoders.get(self.encoder).encode(texts)
+        reader = encoders.live if len(texts) < encoders.FEW else encoders.get
+        vectors = reader(self.encoder).encode(texts)
         with one_blas_thread:
             cosine = vectors @ self._described.T
             if self._heads:
                 fitting = self.prior * cosine
                 for (name, weight), (coefficients, intercept) in zip(self._views, self._heads, strict=True):
-                    seen = vectors if name == self.encoder else encoders.get(name).encode(texts)
+                    seen = vectors if name == self.encoder else reader(name).encode(texts)
                     fitting = fitting + weight * (seen @ coefficients.T + intercept)
                 nothing = np.log(len(self.table.routes)) + _SPREAD
             else:
                 fitting, nothing = _SHARPNESS * cosine, _SHARPNESS * _RELATED
         evidence = np.column_stack([fitting, np.full(len(texts), nothing)]).astype(float)
-        return evidence, [""] * len(texts)
+        few = reader is encoders.live
+        return evidence, [self._note(text) if few else "" for text in texts]
+
+    def _note(self, text: str) -> str:
+        """What a reader of one decision must know: Chinese is unknown words to an English encoder."""
+        share = encoders.unread(encoders.live(self.encoder), text).share
+        return f"{self.encoder} cannot read {share:.0%} of the text" if share > 0.5 else ""
 
     @property
     def _views(self) -> list[tuple[str, float]]:

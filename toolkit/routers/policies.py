@@ -5,6 +5,7 @@ Both families stand on it, the generative one (``arch``) and the encoder (``desc
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,7 +48,7 @@ class PolicyRouter(Router):
     threshold_: float = 0.0
 
     def _follow(self, routes: Routes, threshold: float | None) -> None:
-        if threshold is not None and not 0 <= threshold <= 1:
+        if threshold is not None and not (isinstance(threshold, Real) and 0 <= threshold <= 1):
             raise ToolkitError(f"{type(self).__name__}: a threshold from 0 to 1, or None, was expected; {threshold!r}.")
         self.table = RouteTable.of(routes)
         self.routes, self.threshold = self.table.plain(), threshold
@@ -95,10 +96,18 @@ class PolicyRouter(Router):
         decision = self._decision(prompt, self._by_model(settled)[0], weight)
         name, order = self.route_names[settled[0].argmax()], chances[0].argsort(kind="stable")[::-1]
         likeliest = ", ".join(f"{self.route_names[at]} {chances[0, at]:.3f}" for at in order[:2])
-        reason = notes[0] or f"route {name} ({type(self).__name__}: {likeliest})"
+        sure = f"{likeliest}" if np.isfinite(given).all() else "no probabilities"
+        told = [f"route {name} ({type(self).__name__}: {sure})", notes[0]]
         if decision.model != self.table.model_of(name):
-            reason += f"; {weight:g} of probability given up per dollar"
-        return replace(decision, reason=reason, route=name)
+            told.append(f"{weight:g} of probability given up per dollar")
+        reason = "; ".join(part for part in told if part)
+        scores = dict(zip(self.route_names, chances[0].tolist(), strict=True))
+        return replace(decision, reason=reason, route=name, route_scores=scores)
+
+    def predict_one(self, prompt: Prompt) -> tuple[np.ndarray, str]:
+        """Scores (1, m) of one prompt, and the route it falls under."""
+        settled = self._settled(self.probabilities([prompt]))
+        return self._by_model(settled), self.route_names[settled[0].argmax()]
 
     def _predict(self, prompts: list[Any], metadata: pd.DataFrame | None) -> np.ndarray:
         if not prompts:
@@ -106,12 +115,21 @@ class PolicyRouter(Router):
         return self._by_model(self._settled(self._calibrated(self._gathered(prompts)[0])))
 
     def _gathered(self, prompts: list[Any]) -> tuple[np.ndarray, list[str]]:
-        """Evidence, and for each prompt what a reader of the decision must know; fewer than two routes need none."""
-        if len(self.table.routes) < 2 or not prompts:
-            alone = np.full((len(prompts), len(self.route_names)), -np.inf)
-            alone[:, -1] = 0.0
-            return alone, ["fewer than two routes: the default serves all"] * len(prompts)
-        return self._evidence(prompts)
+        """Evidence, and for each prompt what a reader of the decision must know.
+
+        Where there are fewer than two routes, or no word of a user, nothing is asked and ``other`` is the answer.
+        """
+        few = len(self.table.routes) < 2
+        said = [any(turn["role"] == "user" and turn["content"].strip() for turn in turns) for turns in prompts]
+        evidence = np.full((len(prompts), len(self.route_names)), -np.inf)
+        evidence[:, -1] = 0.0
+        nothing = "fewer than two routes: the default serves all" if few else "no user said anything"
+        notes = [nothing] * len(prompts)
+        if rows := [row for row, has in enumerate(said) if has and not few]:
+            evidence[rows], found = self._evidence([prompts[row] for row in rows])
+            for row, note in zip(rows, found, strict=True):
+                notes[row] = note
+        return evidence, notes
 
     def _evidence(self, prompts: list[Any]) -> tuple[np.ndarray, list[str]]:
         """As ``_gathered``, of at least one prompt and two routes."""
@@ -132,8 +150,29 @@ class PolicyRouter(Router):
 
     # -- fitting --------------------------------------------------------------------------------------------------
 
-    def _fit(self, train: Outcomes) -> None:
+    def fit(self, train: Outcomes) -> Self:
+        """Check that the models exist in the outcomes and learn what their calls cost; what is followed are the routes.
+
+        Raises:
+            ToolkitError: a route names another model.
+        """
         self.table.check_models(train.names, f"the models of {train.name}")
+        return super().fit(train.subset(models=self.table.models))
+
+    def predict_outcomes(self, test: Outcomes) -> np.ndarray:
+        """As every router's; models that no route names have 0."""
+        known = {name: column for column, name in enumerate(self.models_)}
+        predicted = np.column_stack([self.predict(test.texts), np.zeros(len(test))])
+        return predicted[:, [known.get(name, -1) for name in test.names]]
+
+    def reprice(self, prices: pd.DataFrame) -> Self:
+        """Take what calls cost from a price list (``pricing.read_prices``), so that a weight may be used.
+
+        Raises:
+            ToolkitError: a model has no price.
+        """
+        self.cost_table_ = policy.ExpectedCost.from_prices(prices, self.models_).table
+        return self
 
     def calibrate(self, prompts: Sequence[Prompt], routes: Sequence[str]) -> Self:
         """Learn from labelled prompts, held out from whatever is judged: temperature, evidence of ``other``, threshold.
@@ -147,16 +186,22 @@ class PolicyRouter(Router):
             routes: the name of the route of each, or ``other``.
 
         Raises:
-            ToolkitError: an unknown name, no prompt, or a router that gives no probabilities.
+            ToolkitError: an unknown name, no prompt, or none that the router gives probabilities for.
         """
-        names = self.route_names
+        names, prompts, routes = self.route_names, list(prompts), list(routes)
         if not prompts or len(prompts) != len(routes) or (odd := [name for name in routes if name not in names]):
             found = repr(odd[0]) if prompts and len(prompts) == len(routes) else f"{len(prompts)} and {len(routes)}"
             wanted = f"prompts and as many names of {', '.join(names)}"
             raise ToolkitError(f"calibrate: {wanted} were expected; got {found}.")
         given, truth = self.evidence(prompts), np.array([names.index(name) for name in routes])
-        if not np.isfinite(given).all():
-            raise ToolkitError("calibrate: a router with probabilities was expected; free generation has none.")
+        scored = np.isfinite(given).all(axis=1)  # not those that are longer than a network reads
+        if not scored.any():
+            raise ToolkitError(
+                "calibrate: a router with probabilities was expected; free generation has none, and neither has one "
+                "with fewer than two routes."
+            )
+        given, truth = given[scored], truth[scored]
+        self.temperature_, self.other_, self.threshold_ = 1.0, 0.0, self.threshold or 0.0
         with_other = bool((truth == len(names) - 1).any())
 
         def surprise(at: np.ndarray) -> float:

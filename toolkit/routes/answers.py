@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import warnings
 from collections.abc import Collection
 
 from toolkit.errors import ToolkitError
@@ -50,7 +51,9 @@ def _read(text: str) -> object:
     text = _FENCE.sub("", _FENCE.sub("", text.replace("\\n", "")).strip())
     for read in (json.loads, ast.literal_eval):
         try:
-            return read(text)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what a model wrote, such as an unknown escape
+                return read(text)
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             continue
     loose = _LOOSE.match(text)

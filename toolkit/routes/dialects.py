@@ -58,21 +58,29 @@ class Dialect:
         return readable(re.sub("|".join(map(re.escape, _SLOTS)), lambda found: values[found[0]], self.template))
 
 
-def dialect(name: str = "own", template: str = "") -> Dialect:
-    """A dialect by name, or a template of the user's own.
-
-    Args:
-        name: ``own`` or ``gateway``; of no matter where there is a template.
-        template: path of a text file with the two slots.
+def read_template(template: str | Path) -> str:
+    """A template's text: itself where it has a slot, else the content of the file it names; empty stays empty.
 
     Raises:
-        ToolkitError: no such dialect or file, a template without its slots, or the gateway's file cannot be had.
+        ToolkitError: there is no such file.
+    """
+    given = str(template)
+    if not given or any(slot in given for slot in _SLOTS):
+        return given
+    try:
+        return Path(given).read_text(encoding="utf-8") or " "
+    except (OSError, UnicodeDecodeError) as err:
+        raise ToolkitError(f"{given}: a template in UTF-8 was expected ({first_line(err)}).") from err
+
+
+def dialect(name: str = "own", template: str = "") -> Dialect:
+    """A dialect by name, or the text of a template of the user's own.
+
+    Raises:
+        ToolkitError: no such dialect, a template without its slots, or the gateway's file cannot be had.
     """
     if template:
-        try:
-            return Dialect(Path(template).name, Path(template).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as err:
-            raise ToolkitError(f"{template}: a template in UTF-8 was expected ({first_line(err)}).") from err
+        return Dialect("of your own", template)
     if name == "own":
         return Dialect("own", OWN)
     if name == "gateway":

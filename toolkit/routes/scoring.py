@@ -115,9 +115,12 @@ class Scorer:
 
         tree = Tree.of(candidates)
         with torch.inference_mode():
-            hidden = self._run(ids, tree)[0, -1 - len(tree.tokens) :]
-            chances = self._head(hidden).log_softmax(dim=-1).double().cpu()
-        return np.array([sum(float(chances[before + 1, token]) for before, token in path) for path in tree.paths])
+            logits = self._head(self._run(ids, tree)[0, -1 - len(tree.tokens) :])
+            pairs = [pair for path in tree.paths for pair in path]
+            rows, tokens = torch.tensor(pairs, device=logits.device).T
+            chances = (logits[rows + 1, tokens].double() - logits.logsumexp(dim=-1)[rows + 1].double()).cpu().numpy()
+        ends = np.cumsum([len(path) for path in tree.paths])
+        return np.array([part.sum() for part in np.split(chances, ends[:-1])])
 
     def greedy(self, ids: Sequence[int], ends: Collection[int], most: int) -> list[int]:
         """The likeliest token after the other until one of ``ends``, which is left out, or ``most`` of them."""

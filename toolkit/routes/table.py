@@ -40,7 +40,7 @@ class RouteTable:
     Args:
         routes: any number; with fewer than two, the default serves everything and no router runs.
         default: the model for what fits no route.
-        models: that exist, where a file lists them; empty = whatever the routes name.
+        known: models that exist, where a file lists them as ``models``; empty = whatever the routes name.
 
     Raises:
         ToolkitError: two routes of one name, a part that is empty, or a model that does not exist.
@@ -101,14 +101,28 @@ class RouteTable:
         return replace(self, routes=tuple(self.routes[at] for at in order))
 
     def worded(self, descriptions: Mapping[str, str]) -> "RouteTable":
-        """The same routes in other words: name -> description."""
+        """The same routes in other words: name -> description, of every route.
+
+        Raises:
+            ToolkitError: a route without words, or words for none.
+        """
+        self._same_names(descriptions, self.names)
         return replace(self, routes=tuple(replace(one, description=descriptions[one.name]) for one in self.routes))
 
     def with_utterances(self, utterances: Mapping[str, Sequence[str]]) -> "RouteTable":
-        """The same routes with examples: name -> texts; a route that is not named has none."""
+        """The same routes with examples: name -> texts; a route that is not named has none.
+
+        Raises:
+            ToolkitError: examples of no route.
+        """
+        self._same_names(utterances, [])
         return replace(
             self, routes=tuple(replace(one, utterances=tuple(utterances.get(one.name, ()))) for one in self.routes)
         )
+
+    def _same_names(self, given: Mapping[str, Any], needed: Iterable[str]) -> None:
+        if odd := sorted((set(needed) - given.keys()) | (given.keys() - set(self.names))):
+            raise ToolkitError(f"Routes: the names {', '.join(self.names)} were expected; {odd[0]!r} does not match.")
 
     # -- plain values and files -----------------------------------------------------------------------------------
 
@@ -120,7 +134,10 @@ class RouteTable:
             ToolkitError: a policy without a model, or a model for no policy.
         """
         if odd := sorted(policies.keys() ^ models.keys()):
-            raise ToolkitError(f"Routes: a model for every policy and no other was expected; {odd[0]!r} has but one.")
+            where = "policies" if odd[0] in policies else "models"
+            raise ToolkitError(
+                f"Routes: policies and models of one set of names were expected; {odd[0]!r} is in {where}."
+            )
         return cls(tuple(Route(name, words, models[name]) for name, words in policies.items()), default)
 
     @classmethod
@@ -134,11 +151,13 @@ class RouteTable:
             return given
         if isinstance(given, Mapping):
             return cls._of_plain(given, "Routes")
+        if not isinstance(given, str | Path):
+            raise ToolkitError(f"Routes: a table, a mapping or the path of a file was expected; got {given!r}.")
         try:
-            content = yaml.safe_load(Path(given).read_text(encoding="utf-8"))
+            content = yaml.safe_load(Path(given).read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError) as err:
             raise ToolkitError(f"{given}: a file of routes in YAML was expected ({first_line(err)}).") from err
-        except (yaml.YAMLError, RecursionError) as err:
+        except (yaml.YAMLError, ValueError, RecursionError) as err:  # a date that is none is a ValueError
             where = getattr(err, "problem_mark", None)
             at = f", line {where.line + 1}" if where else ""
             raise ToolkitError(f"{given}{at}: YAML was expected ({first_line(err)}).") from err
@@ -149,13 +168,16 @@ class RouteTable:
 
     @classmethod
     def _of_plain(cls, content: Any, where: str) -> "RouteTable":
-        routes = _fields(content, where, {"routes": list, "default": str}, {"models": list})["routes"]
+        fields = _fields(content, where, {"routes": list, "default": str}, {"models": list})
+        known = tuple(fields.get("models", ()))
+        if odd := [name for name in known if not isinstance(name, str)]:
+            raise ToolkitError(f"{where}, field models: names were expected; got {odd[0]!r}.")
         read = []
-        for at, entry in enumerate(routes, start=1):
+        for at, entry in enumerate(fields["routes"], start=1):
             needed = {"name": str, "description": str, "model": str}
             taken = _fields(entry, f"route {at}", needed, {"utterances": list})
             read.append(Route(**taken | {"utterances": tuple(taken.get("utterances", ()))}))
-        return cls(tuple(read), content["default"], tuple(content.get("models", ())))
+        return cls(tuple(read), fields["default"], known)
 
     def plain(self) -> dict[str, Any]:
         """Plain values that ``of`` takes, as YAML and JSON write them."""
@@ -176,6 +198,8 @@ def _fields(content: Any, where: str, needed: Mapping[str, type], allowed: Mappi
         raise ToolkitError(f"{where}: no field {unknown[0]!r}; there are {', '.join(kinds)}.")
     for name, kind in kinds.items():
         found = content.get(name)
+        if name in content and name in needed and found is None:
+            raise ToolkitError(f"{where}: the field {name} is empty.")
         if name in needed and found is None:
             raise ToolkitError(f"{where}: the field {name} was expected; there are {', '.join(map(str, content))}.")
         if found is not None and not isinstance(found, (list, tuple) if kind is list else kind):

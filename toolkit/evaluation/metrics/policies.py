@@ -4,7 +4,7 @@ from toolkit.evaluation.metrics.metric import Metric
 
 METRICS: dict[str, Metric] = {
     "turn_accuracy": Metric(
-        "turns right",
+        "right, `other` included",
         "share of turns",
         True,
         "Turns of a user whose route, or `other`, was chosen (Arch-Router, arXiv 2506.16655); interval over "
@@ -23,20 +23,20 @@ METRICS: dict[str, Metric] = {
         "Conversations of which every turn is right (arXiv 2506.16655).",
     ),
     "closed_accuracy": Metric(
-        "route right, other aside",
+        "route right (forced choice)",
         "share of requests",
         True,
         "Among requests that fit a route, those whose likeliest route is theirs, `other` not being allowed: what "
         "CLINC150 calls intent accuracy.",
     ),
     "coarse_accuracy": Metric(
-        "its model (domain) right",
+        "model right (forced choice)",
         "share of requests",
         True,
         "As before, of the model that serves the likeliest route; in CLINC150, of the domain it belongs to.",
     ),
     "other_recall": Metric(
-        "irrelevant ones caught",
+        "out of scope caught",
         "share of requests",
         True,
         "Among requests that fit no route, those answered with `other`.",
