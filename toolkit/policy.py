@@ -32,7 +32,9 @@ def check_weight(weight: float, priced: bool) -> float:
     if not isinstance(weight, int | float) or math.isnan(weight):
         raise ToolkitError(f"weight takes a number, quality given up per dollar; {weight!r} was given.")
     if weight and not priced:
-        raise ToolkitError(f"weight {weight:g} needs costs, and this router was fitted without; use weight 0.")
+        raise ToolkitError(
+            f"weight {weight:g} needs costs, and this router knows none; give it prices or outcomes, or use 0."
+        )
     return weight
 
 

@@ -155,7 +155,7 @@ def test_a_decision_says_what_it_knows(name, parts, fitted):
         router.route(prompt, weight=np.nan)
     free = Outcomes("free", train.prompts, train.models, train.quality)
     if name not in ("cheapest", "bert"):
-        with pytest.raises(ToolkitError, match="fitted without"):
+        with pytest.raises(ToolkitError, match="this router knows none"):
             make_router(name).fit(free).route(prompt, weight=1.0)
 
 

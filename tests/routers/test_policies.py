@@ -241,6 +241,12 @@ def test_thresholds_and_calibration_refuse_what_they_cannot_use(asked):
     assert strict.calibrate(prompts, routes).threshold_ == 1.0  # what was given stays
     with pytest.raises(ToolkitError, match="free generation has none"):
         make("generate").calibrate(prompts, routes)
+    rare = [row for row, name in enumerate(routes) if name != OTHER] + [routes.index(OTHER)]
+    some, names = [prompts[row] for row in rare], [routes[row] for row in rare]
+    few, many = (make("zero-shot").calibrate(some, names, other_share=share) for share in (0.02, 0.9))
+    assert (many.probabilities(some)[:, -1] > few.probabilities(some)[:, -1]).all()
+    with pytest.raises(ToolkitError, match="a share between 0 and 1, and prompts of both kinds"):
+        make("tree").calibrate(prompts, routes, other_share=1.0)
     with pytest.raises(ToolkitError, match="got 'nowhere'"):
         make("tree").calibrate(prompts[:1], ["nowhere"])
     with pytest.raises(ToolkitError, match="got 0 and 0"):

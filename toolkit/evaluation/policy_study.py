@@ -129,7 +129,7 @@ def made(one: Subject, system: str, table: RouteTable) -> PolicyRouter:
     if system == SCORED:  # a second and more for each
         chosen = np.random.default_rng(0).permutation(len(texts))[:200]
         texts, routes = [texts[row] for row in chosen], [routes[row] for row in chosen]
-    return router.calibrate(texts, routes)
+    return router.calibrate(texts, routes, one.data.other_share)
 
 
 @cache

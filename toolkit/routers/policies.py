@@ -11,13 +11,13 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 
 from toolkit import policy
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.prompt import Prompt, as_turns
+from toolkit.routers import abstention
 from toolkit.routers.base import Decision, Router
 from toolkit.routes.table import OTHER, RouteTable
 
@@ -136,7 +136,7 @@ class PolicyRouter(Router):
         raise NotImplementedError
 
     def _calibrated(self, evidence: np.ndarray) -> np.ndarray:
-        return softmax(_shifted(evidence, self.other_) / self.temperature_, axis=1)
+        return softmax(abstention.shifted(evidence, self.other_) / self.temperature_, axis=1)
 
     def _settled(self, chances: np.ndarray) -> np.ndarray:
         """Probabilities, all of them moved to ``other`` where the likeliest route stays below the threshold."""
@@ -174,7 +174,7 @@ class PolicyRouter(Router):
         self.cost_table_ = policy.ExpectedCost.from_prices(prices, self.models_).table
         return self
 
-    def calibrate(self, prompts: Sequence[Prompt], routes: Sequence[str]) -> Self:
+    def calibrate(self, prompts: Sequence[Prompt], routes: Sequence[str], other_share: float | None = None) -> Self:
         """Learn from labelled prompts, held out from whatever is judged: temperature, evidence of ``other``, threshold.
 
         The first two by penalised likelihood (temperature scaling, Guo et al. 2017, with a bias for ``other``; weak
@@ -184,9 +184,11 @@ class PolicyRouter(Router):
         Args:
             prompts: n texts or conversations.
             routes: the name of the route of each, or ``other``.
+            other_share: of the traffic to come, how much fits no route, 0 to 1; None = as much as of the prompts.
+                Where few of these are of ``other`` and many of the traffic, a threshold would catch too little.
 
         Raises:
-            ToolkitError: an unknown name, no prompt, or none that the router gives probabilities for.
+            ToolkitError: an unknown name, a share that is none, or no prompt that the router gives probabilities for.
         """
         names, prompts, routes = self.route_names, list(prompts), list(routes)
         if not prompts or len(prompts) != len(routes) or (odd := [name for name in routes if name not in names]):
@@ -201,34 +203,9 @@ class PolicyRouter(Router):
                 "with fewer than two routes."
             )
         given, truth = given[scored], truth[scored]
-        self.temperature_, self.other_, self.threshold_ = 1.0, 0.0, self.threshold or 0.0
-        with_other = bool((truth == len(names) - 1).any())
-
-        def surprise(at: np.ndarray) -> float:
-            chances = log_softmax(_shifted(given, at[1] if with_other else 0.0) / np.exp(at[0]), axis=1)
-            prior = (at[0] ** 2 + (at[1] / 3) ** 2) / 2  # worth less than one prompt
-            return prior / len(truth) - chances[np.arange(len(truth)), truth].mean()
-
-        span = float(given[:, :-1].max() - given.min()) + 1.0
-        found = minimize(surprise, np.zeros(2), method="L-BFGS-B", bounds=[(-3, 3), (-span, span)])
-        self.temperature_ = float(np.exp(found.x[0]))
-        if with_other:
-            self.other_ = float(found.x[1])
-            if self.threshold is None:
-                self.threshold_ = self._best_threshold(self._calibrated(given), truth)
+        weights = abstention.weights_of(truth == len(names) - 1, other_share)
+        self.threshold_ = self.threshold or 0.0
+        self.temperature_, self.other_ = abstention.temperature_and_bias(given, truth, weights)
+        if self.threshold is None and (truth == len(names) - 1).any():
+            self.threshold_ = abstention.best_threshold(self._calibrated(given), truth, weights)
         return self
-
-    def _best_threshold(self, chances: np.ndarray, truth: np.ndarray) -> float:
-        """The lowest threshold among those that get most of the labelled prompts right."""
-        best, other = chances[:, :-1].max(axis=1), chances.shape[1] - 1
-        right, caught = chances.argmax(axis=1) == truth, truth == other
-        order = np.argsort(best, kind="stable")
-        # a threshold just above the k-th smallest turns the first k answers into ``other``
-        gained = np.concatenate([[0], np.cumsum(caught[order].astype(int) - right[order].astype(int))])
-        edges = np.concatenate([[0.0], np.nextafter(best[order], 2.0)])
-        last = np.append(np.diff(edges) > 0, True)  # of equal probabilities only all together
-        return float(min(1.0, edges[np.where(last, gained, -len(truth)).argmax()]))
-
-
-def _shifted(evidence: np.ndarray, other: float) -> np.ndarray:
-    return evidence + other * np.eye(evidence.shape[1])[-1]
