@@ -58,7 +58,7 @@ def missing(model: str, plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def claims(found: Mapping[str, pd.DataFrame], times: pd.DataFrame, device: str) -> pd.DataFrame:
+def claims(found: Mapping[str, pd.DataFrame], times: pd.DataFrame, device: str) -> str:
     """The survey's figures of Arch-Router, what its authors published, and what was measured here.
 
     Args:
@@ -74,10 +74,10 @@ def claims(found: Mapping[str, pd.DataFrame], times: pd.DataFrame, device: str) 
         "accuracy": f"on other requests: {right}" if right else "needs the weights",
         "latency": f"on this {'GPU' if device == 'cuda' else 'CPU, no GPU'}: {took}" if took else "not timed",
     }
-    return pd.DataFrame(
-        [(what, survey, published, here[what]) for what, (survey, published) in ARCH_ROUTER.items()],
-        columns=["", "the survey", "published", "here"],
-    ).set_index("")
+    lines = []
+    for what, (survey, published) in ARCH_ROUTER.items():
+        lines += [what, f"  the survey: {survey}", f"  published:  {published}", f"  here:       {here[what]}", ""]
+    return "\n".join(lines).rstrip()
 
 
 def conclusion(found: Mapping[str, pd.DataFrame], times: pd.DataFrame, model: str, plan: Plan) -> str:
