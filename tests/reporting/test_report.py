@@ -169,7 +169,7 @@ def test_two_processes_never_share_a_run(tmp_path):
         ({"names": ["nope"]}, "No data set 'nope'"),
         ({"names": []}, "at least one data set"),
         ({"profile": "slow"}, "No profile 'slow'; there are smoke, quick, full"),
-        ({"device": "tpu"}, "--device takes auto, cpu, cuda; 'tpu' was given"),
+        ({"device": "tpu"}, "device takes auto, cpu, cuda; 'tpu' was given"),
         ({"seed": -1}, "--seed takes a whole number from 0"),
     ],
 )
