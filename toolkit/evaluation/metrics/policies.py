@@ -4,7 +4,7 @@ from toolkit.evaluation.metrics.metric import Metric
 
 METRICS: dict[str, Metric] = {
     "turn_accuracy": Metric(
-        "right, `other` included",
+        "right, other included",
         "share of turns",
         True,
         "Turns of a user whose route, or `other`, was chosen (Arch-Router, arXiv 2506.16655); interval over "
