@@ -105,9 +105,10 @@ def test_subjects_without_weights_and_with(tmp_path):
     plan = policy_study.PLANS["smoke"]
     without = policy_study.subjects(plan, "minilm", "no/such-weights", "own", "cpu")
     assert not any(policy_study.WRITTEN in one.reads for one in without)
-    one = policy_study.subjects(plan, "minilm", str(tiny_causal.trained()), "own", "cpu")[0]
-    rows = policy_study.requests(one, plan, 50)
-    assert {policy_study.WRITTEN, policy_study.SCORED} <= set(rows["system"])
+    one, chinese = policy_study.subjects(plan, "minilm", str(tiny_causal.trained()), "own", "cpu")
+    for each in (one, chinese):  # which makes prompts that are longer than the tiny network reads
+        rows = policy_study.requests(each, plan, 50)
+        assert {policy_study.WRITTEN, policy_study.SCORED} <= set(rows["system"])
     agreed = policy_study.agreement(one, plan, 50)
     assert agreed["metric"].tolist() == ["route_agreement"] and 0 <= agreed["value"].iloc[0] <= 1
     assert set(policy_talks.talks(one, plan, 50)["system"]) >= {policy_study.WRITTEN, policy_study.SCORED}
