@@ -36,6 +36,13 @@ def _parser() -> argparse.ArgumentParser:
     data = commands.add_parser("data", help="list the data sets: rows, models, licence, size, at hand or not")
     data.set_defaults(run=_data)
 
+    _add_report(commands)
+    _add_route(commands)
+    _add_arena(commands)
+    return parser
+
+
+def _add_report(commands: Any) -> None:
     report = commands.add_parser(
         "report", help="run the notebooks and make the report; prints the path of index.html last"
     )
@@ -53,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
         "--only", action="append", metavar="NN", help="only the notebooks whose names start so; repeatable"
     )
 
+
+def _add_route(commands: Any) -> None:
     route = commands.add_parser("route", help="ask a saved router, or policies in words, where prompts should go")
     route.add_argument("prompts", nargs="*", metavar="PROMPT", help="text of a prompt; repeatable; - reads stdin")
     route.add_argument(
@@ -79,13 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     _takes_classes(route)
     route.set_defaults(run=_route)
 
+
+def _add_arena(commands: Any) -> None:
     arena = commands.add_parser("arena", help="write a prediction file in RouterArena's format from a saved router")
     arena.add_argument("router", type=Path, help="folder written by toolkit.save_router")
     arena.add_argument("--queries", type=Path, required=True, metavar="FILE", help="RouterArena's dataset file (JSON)")
     arena.add_argument("--out", type=Path, required=True, metavar="FILE", help="prediction file to write (JSON)")
     _takes_classes(arena)
     arena.set_defaults(run=_arena)
-    return parser
 
 
 def _takes_classes(command: argparse.ArgumentParser) -> None:

@@ -4,7 +4,6 @@
 read upstream files; encoding QQP takes some minutes once. Run it on an idle machine.
 """
 
-import os
 import sys
 import tempfile
 import time
@@ -144,13 +143,7 @@ def scopes() -> None:
 
 def notebook() -> None:
     """Notebook 05, quick, cold and warm."""
-    with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"TOOLKIT_CACHE": str(Path(folder) / "cache")}
-        for name, bar in (("cold", "-"), ("warm", "<=40")):
-            command = [sys.executable, "-m", "toolkit", "report", "--only", "05", "--out", str(Path(folder) / name)]
-            seconds, peak = harness.run(command, environment)
-            harness.line(f"notebook_05_{name}_s", seconds, np.nan, np.nan, bar)
-            harness.line(f"notebook_05_{name}_peak_gb", peak, np.nan, np.nan, "-")
+    harness.notebook("05", "<=40")
 
 
 BARS: dict[str, Callable[[], None]] = {
@@ -164,16 +157,11 @@ BARS: dict[str, Callable[[], None]] = {
 NEEDS = {"guarantee": "qqp", "mock": "mock", "lookup": "qqp", "growth": "qqp"}
 
 
-def main(names: list[str]) -> None:
-    """The named bars, or all."""
-    if unknown := set(names) - set(BARS):
-        sys.exit(f"no bar {', '.join(sorted(unknown))}; there are {', '.join(BARS)}")
-    for name in names or BARS:
-        if name in NEEDS and not paraphrases.at_hand(NEEDS[name]):
-            harness.tell(f"{name}: {NEEDS[name]} is not at hand (set TOOLKIT_DATA_MIRROR): left out")
-        else:
-            BARS[name]()
+def lacks(name: str) -> str:
+    """What a bar needs and is not there."""
+    missing = name in NEEDS and not paraphrases.at_hand(NEEDS[name])
+    return f"{NEEDS[name]} is not at hand (set TOOLKIT_DATA_MIRROR)" if missing else ""
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    harness.main(BARS, sys.argv[1:], lacks)

@@ -1,9 +1,12 @@
 """How a figure is measured and printed, the same for every subject."""
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -68,6 +71,34 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}:\n{output}")
     return time.perf_counter() - start, peak / 1e9
+
+
+def notebook(number: str, bar: str) -> None:
+    """A report of one notebook, quick: seconds and memory with an empty cache, and again with a full one."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"TOOLKIT_CACHE": str(Path(folder) / "cache")}
+        for name, limit in (("cold", "-"), ("warm", bar)):
+            out = str(Path(folder) / name)
+            seconds, peak = run(
+                [sys.executable, "-m", "toolkit", "report", "--only", number, "--out", out], environment
+            )
+            line(f"notebook_{number}_{name}_s", seconds, np.nan, np.nan, limit)
+            line(f"notebook_{number}_{name}_peak_gb", peak, np.nan, np.nan, "-")
+
+
+def main(bars: Mapping[str, Callable[[], None]], names: Sequence[str], lacks: Callable[[str], str]) -> None:
+    """The named bars, or all.
+
+    Args:
+        lacks: what a bar needs and is not there, said in words; empty where it can run.
+    """
+    if unknown := set(names) - set(bars):
+        sys.exit(f"no bar {', '.join(sorted(unknown))}; there are {', '.join(bars)}")
+    for name in names or bars:
+        if missing := lacks(name):
+            tell(f"{name}: {missing}: left out")
+        else:
+            bars[name]()
 
 
 def _resident(process: psutil.Process) -> int:

@@ -164,16 +164,11 @@ BARS: dict[str, Callable[[], None]] = {
 }
 
 
-def main(names: list[str]) -> None:
-    """The named bars, or all."""
-    if unknown := set(names) - set(BARS):
-        sys.exit(f"no bar {', '.join(sorted(unknown))}; there are {', '.join(BARS)}")
-    for name in names or BARS:
-        if name == "variants" and CATALOGUE["routellm/mmlu"].at_hand() == "no":
-            harness.tell("variants: routellm/mmlu is not at hand (set TOOLKIT_DATA_MIRROR): left out")
-        else:
-            BARS[name]()
+def lacks(name: str) -> str:
+    """What a bar needs and is not there."""
+    missing = name == "variants" and CATALOGUE["routellm/mmlu"].at_hand() == "no"
+    return "routellm/mmlu is not at hand (set TOOLKIT_DATA_MIRROR)" if missing else ""
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    harness.main(BARS, sys.argv[1:], lacks)

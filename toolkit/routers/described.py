@@ -5,7 +5,6 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from toolkit import encoders
 from toolkit.errors import ToolkitError
@@ -124,6 +123,8 @@ class DescriptionRouter(PolicyRouter):
         return [self._head(encoders.get(name).encode(texts), labels) for name, _ in self._views]
 
     def _head(self, vectors: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        from sklearn.linear_model import LogisticRegression
+
         with one_blas_thread:
             head = LogisticRegression(C=1 / self.penalty, class_weight="balanced", max_iter=1000).fit(vectors, labels)
         if len(head.coef_) == 1:  # of two routes scikit-learn keeps one row: the log odds of the second

@@ -11,7 +11,6 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
 
 from toolkit import policy
 from toolkit.errors import ToolkitError
@@ -136,6 +135,8 @@ class PolicyRouter(Router):
         raise NotImplementedError
 
     def _calibrated(self, evidence: np.ndarray) -> np.ndarray:
+        from scipy.special import softmax
+
         return softmax(abstention.shifted(evidence, self.other_) / self.temperature_, axis=1)
 
     def _settled(self, chances: np.ndarray) -> np.ndarray:
@@ -190,12 +191,18 @@ class PolicyRouter(Router):
         Raises:
             ToolkitError: an unknown name, a share that is none, or no prompt that the router gives probabilities for.
         """
-        names, prompts, routes = self.route_names, list(prompts), list(routes)
-        if not prompts or len(prompts) != len(routes) or (odd := [name for name in routes if name not in names]):
-            found = repr(odd[0]) if prompts and len(prompts) == len(routes) else f"{len(prompts)} and {len(routes)}"
+        prompts = list(prompts)
+        return self.calibrate_evidence(self.evidence(prompts), list(routes), other_share)
+
+    def calibrate_evidence(self, given: np.ndarray, routes: Sequence[str], other_share: float | None = None) -> Self:
+        """As ``calibrate``, from ``evidence`` that is at hand; rows that are not finite are left out."""
+        names = self.route_names
+        odd = [name for name in routes if name not in names]
+        if not len(given) or len(given) != len(routes) or odd:
+            found = repr(odd[0]) if odd else f"{len(given)} and {len(routes)}"
             wanted = f"prompts and as many names of {', '.join(names)}"
             raise ToolkitError(f"calibrate: {wanted} were expected; got {found}.")
-        given, truth = self.evidence(prompts), np.array([names.index(name) for name in routes])
+        truth = np.array([names.index(name) for name in routes])
         scored = np.isfinite(given).all(axis=1)  # not those that are longer than a network reads
         if not scored.any():
             raise ToolkitError(

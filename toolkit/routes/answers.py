@@ -44,17 +44,13 @@ def route_of(answer: str, names: Collection[str]) -> str:
 
 def _read(text: str) -> object:
     """The object that a text holds, or Ellipsis."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
-    text = _FENCE.sub("", _FENCE.sub("", text.replace("\\n", "")).strip())
-    for read in (json.loads, ast.literal_eval):
+    plain = _FENCE.sub("", _FENCE.sub("", text.replace("\\n", "")).strip())
+    for read, given in ((json.loads, text), (json.loads, plain), (ast.literal_eval, plain)):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what a model wrote, such as an unknown escape
-                return read(text)
+                return read(given)
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-            continue
-    loose = _LOOSE.match(text)
+            continue  # to the next reader
+    loose = _LOOSE.match(plain)
     return {"route": loose[3]} if loose else ...

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from toolkit.datasets import registry
 from toolkit.encoders.text import readable
 from toolkit.errors import ToolkitError, first_line
 from toolkit.routes.conversation import estimated_tokens
@@ -90,6 +89,8 @@ def dialect(name: str = "own", template: str = "") -> Dialect:
 
 @cache
 def _gateway() -> Dialect:
+    from toolkit.datasets import registry
+
     path = registry.fetch(GATEWAY_FILE)
     found = _CONSTANT.search(path.read_text(encoding="utf-8"))
     if not found:
