@@ -390,3 +390,23 @@ def test_a_bandit_is_saved_whole_while_others_decide(parts, tmp_path):
     assert found.scores(predicted=predicted).shape == (1, 3)
     with pytest.raises(ToolkitError, match="a bandit was expected"):
         Gateway(router).save_bandit(tmp_path / "none.npz")
+
+
+def test_an_image_or_a_tool_call_is_decided_upon_and_never_answered_from_the_cache(parts, tmp_path):
+    """Two prompts with one text and two images are two questions."""
+    router = parts[0]
+    text = "What is in this picture?"
+    shown = [
+        {"role": "user", "content": [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": "a"}}]}
+    ]
+    called = [{"role": "user", "content": text}, {"role": "assistant", "content": None, "tool_calls": []}]
+    with SemanticCache(tmp_path / "cache.sqlite", policy=Fixed(0.9)) as cache:
+        gateway = Gateway(router, cache)
+        gateway.remember(text, "a cat", SCOPE, gateway.route(text, SCOPE))
+        assert gateway.route(text, SCOPE).hit
+        for prompt in (shown, called):
+            routed = gateway.route(prompt, SCOPE)
+            assert not routed.hit and routed.found is None
+            assert routed.decision.model == router.route(text).model
+            with pytest.raises(ToolkitError, match="a prompt of text alone"):
+                gateway.remember(prompt, "a dog", SCOPE, routed)
