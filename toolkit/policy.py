@@ -177,6 +177,13 @@ class ExpectedCost:
             self.table[2] = np.nanmean(train.output_tokens, axis=0) * prices[:, 1] / 1e6
         return self
 
+    def joined(self, newcomer: Outcomes) -> np.ndarray | None:
+        """The table with one more model, of which ``newcomer`` has the costs; None where either has none."""
+        known = newcomer.cost_source != "none" and np.isfinite(newcomer.cost_usd).any()
+        if self.table is None or not known:
+            return None
+        return np.hstack([self.table, ExpectedCost().fit(newcomer).table])
+
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """Expected dollars per call, shape (n, m)."""
         if self.table is None:

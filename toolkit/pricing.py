@@ -1,4 +1,4 @@
-"""Tokens, prices and what a call with so many tokens costs."""
+"""Tokens, prices and what a call with so many tokens costs; what else the names of models tell."""
 
 import math
 import re
@@ -17,6 +17,9 @@ LENGTH_BORDERS = (100, 500)  # tokens at which the length rule in use today take
 
 # Han, kana, hangul and the full-width punctuation between them: about one token each in current vocabularies.
 _CJK = re.compile("[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
+
+
+_PARAMETERS = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z0-9])")
 
 
 def estimate_tokens(text: str) -> int:
@@ -60,6 +63,16 @@ def read_prices(path: str | Path) -> pd.DataFrame:
             row = int((~(table[column] >= 0)).to_numpy().argmax())
             raise ToolkitError(f"{path}: row {row + 1}, column {column}: a price >= 0 was expected.")
     return table.set_index(table["model"].astype(str))
+
+
+def parameter_counts(names: Sequence[str]) -> np.ndarray:
+    """Billions of parameters as the names of models state them, float64 (m,); NaN where a name states none.
+
+    ``llama-3-8b`` has 8, ``mixtral-8x7b`` 8 times 7: more than it has, since experts share layers, but in the right
+    order.
+    """
+    found = [_PARAMETERS.findall(name.lower()) for name in names]
+    return np.array([max((float(n or 1) * float(b) for n, b in one), default=np.nan) for one in found])
 
 
 def token_cost(input_tokens: np.ndarray, output_tokens: np.ndarray, prices: pd.DataFrame) -> np.ndarray:

@@ -11,6 +11,7 @@ from toolkit.bandits.features import ScoreFactors, labelled_precision
 from toolkit.bandits.linear import LinearThompson
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
+from toolkit.routers.crossfit import cross_fitted
 from toolkit.routers.persistence import load_router, save_router
 
 
@@ -54,15 +55,9 @@ class ThompsonSamplingRouter(Router):
 
     def _unseen(self, train: Outcomes) -> np.ndarray:
         """Predictions (n, m) of the training prompts by routers that did not see them."""
-        count = min(self.folds, int(train.groups.max()) + 1)
-        if count < 2:
-            return self.fitted.predict_outcomes(train)
-        fold, predicted = train.folds(count, self.seed), np.empty(train.quality.shape)
-        chosen = self.fitted.kept()  # where settings were chosen among the labels, they stay
-        for part in range(count):
-            router = chosen.clone().fit(train.subset(fold != part))
-            predicted[fold == part] = router.predict_outcomes(train.subset(fold == part))
-        return predicted
+        # Where settings were chosen among the labels, they stay.
+        unseen = cross_fitted(self.fitted.kept(), train, self.folds, self.seed)
+        return self.fitted.predict_outcomes(train) if unseen is None else unseen
 
     def bandit(self, streams: int = 1, **options: Any) -> LinearThompson:
         """A bandit that has learned the labels and no reward yet; ``options`` as of ``LinearThompson``."""

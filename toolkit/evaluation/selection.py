@@ -14,8 +14,9 @@ from toolkit.outcomes import Outcomes
 from toolkit.routers import EVERY_VIEW
 from toolkit.routers.base import Router
 from toolkit.routers.classical import RidgeRegression
+from toolkit.routers.clusters import ClusterMeans
 from toolkit.routers.ensemble import Ensemble, readers_of_text
-from toolkit.routers.local import ClusterMeans, KNearestNeighbours
+from toolkit.routers.local import KNearestNeighbours
 
 SCORES = ("apgr", "quality", "aiq")
 

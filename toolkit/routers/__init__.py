@@ -1,62 +1,17 @@
 """Routers by the names that tables and the command line use."""
 
-from collections.abc import Callable
-
 from toolkit.outcomes import Outcomes
+from toolkit.routers import catalogue
 from toolkit.routers.arch import ArchRouter
 from toolkit.routers.base import Router
-from toolkit.routers.baselines import (
-    BayesOptimal,
-    DomainMean,
-    HindsightOracle,
-    PromptLength,
-    RandomScore,
-    ShareMatchedRandom,
-    SingleModel,
-    TokenLengthRule,
-)
-from toolkit.routers.bert import BertRouter
-from toolkit.routers.classical import GradientBoosting, LogisticRegression, MultilayerPerceptron, RidgeRegression
+from toolkit.routers.baselines import SingleModel
+from toolkit.routers.catalogue import EVERY_VIEW
 from toolkit.routers.described import DescriptionRouter
-from toolkit.routers.ensemble import Ensemble
-from toolkit.routers.factorization import MatrixFactorization
-from toolkit.routers.forest import PairwiseForest
-from toolkit.routers.local import ClusterMeans, KNearestNeighbours
-from toolkit.routers.similarity import EloRating, SimilarityWeighted
 
-__all__ = ["BASELINES", "LEARNED", "ROUTERS", "ArchRouter", "DescriptionRouter", "Router", "baselines"]
+__all__ = ["BASELINES", "EVERY_VIEW", "LEARNED", "ROUTERS", "ArchRouter", "DescriptionRouter", "Router", "baselines"]
 
-EVERY_VIEW = "minilm+lexical+surface"  # what a prompt means, which words it has, what it looks like
-
-BASELINES: dict[str, Callable[[], Router]] = {
-    "always-strong": lambda: SingleModel("strongest"),
-    "always-weak": lambda: SingleModel("weakest"),
-    "cheapest": lambda: SingleModel("cheapest"),
-    "random": RandomScore,
-    "prompt-length": PromptLength,
-    "length-rule": TokenLengthRule,
-    "length-rule-shares": lambda: ShareMatchedRandom(TokenLengthRule()),
-    "domain-mean": DomainMean,
-    "knn-lexical": lambda: KNearestNeighbours(encoder="lexical"),
-    "bayes-optimal": BayesOptimal,
-    "hindsight-oracle": HindsightOracle,
-}
-
-LEARNED: dict[str, Callable[[], Router]] = {
-    "elo": EloRating,
-    "sw": SimilarityWeighted,
-    "mf": MatrixFactorization,
-    "rorf": PairwiseForest,
-    "knn": KNearestNeighbours,
-    "cluster": ClusterMeans,
-    "ridge": RidgeRegression,
-    "logistic": LogisticRegression,
-    "mlp": MultilayerPerceptron,
-    "boosting": GradientBoosting,
-    "ensemble": lambda: Ensemble((KNearestNeighbours(80, EVERY_VIEW), RidgeRegression(30.0, EVERY_VIEW))),
-    "bert": BertRouter,
-}
-
+BASELINES = catalogue.of_kind(catalogue.BASELINE)
+LEARNED = catalogue.of_kind(catalogue.LEARNED)
 ROUTERS = BASELINES | LEARNED
 
 
@@ -71,8 +26,9 @@ def baselines(outcomes: Outcomes) -> dict[str, Router]:
     else:  # a model may be called as a baseline is
         names = {f"{name} (model)" if name in ROUTERS else name: name for name in outcomes.names}
     routers: dict[str, Router] = {label: SingleModel(name) for label, name in names.items()}
-    impossible = {"always-strong", "always-weak"} | ({"cheapest"} if len(names) == 2 else set())
-    if outcomes.cost_source == "none":
+    # The largest and the smallest stand there under their own names.
+    impossible = {"always-strong", "always-weak", "largest", "smallest"}
+    if outcomes.cost_source == "none" or len(names) == 2:
         impossible.add("cheapest")
     if outcomes.prompts["domain"].nunique() < 2:
         impossible.add("domain-mean")

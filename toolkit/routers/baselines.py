@@ -7,7 +7,7 @@ import pandas as pd
 
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
-from toolkit.pricing import LENGTH_BORDERS, token_counts
+from toolkit.pricing import LENGTH_BORDERS, parameter_counts, token_counts
 from toolkit.routers.base import Router
 
 
@@ -16,12 +16,14 @@ class SingleModel(Router):
 
     Args:
         model: a name, or a role that training data resolves: ``strongest`` or ``weakest`` by mean quality (RouteLLM's
-            always-strong and always-weak), ``cheapest`` by mean cost.
+            always-strong and always-weak), ``cheapest`` by mean cost, ``largest`` or ``smallest`` (LLMRouter's rules)
+            by the parameters that names state. Where a name states none, as of closed models, price stands for size,
+            and quality where prices are unknown too.
     """
 
     sees = "nothing"
     trivial = True
-    ROLES = ("strongest", "weakest", "cheapest")
+    ROLES = ("strongest", "weakest", "cheapest", "largest", "smallest")
 
     def __init__(self, model: str = "strongest"):
         self.model = model
@@ -30,6 +32,9 @@ class SingleModel(Router):
         if self.model == "cheapest":
             train.require_cost()
             self.column_ = int(np.nanmean(train.cost_usd, axis=0).argmin())
+        elif self.model in ("largest", "smallest"):
+            sizes = sizes_of(train)
+            self.column_ = int(sizes.argmax() if self.model == "largest" else sizes.argmin())
         elif self.model in self.ROLES:
             quality = train.mean_quality()
             self.column_ = int(quality.argmax() if self.model == "strongest" else quality.argmin())
@@ -127,8 +132,7 @@ class TokenLengthRule(Router):
         self.borders = borders
 
     def _fit(self, train: Outcomes) -> None:
-        rank = train.mean_quality() if train.cost_source == "none" else np.nanmean(train.cost_usd, axis=0)
-        by_price = rank.argsort(kind="stable")
+        by_price = dearness(train).argsort(kind="stable")
         last = len(by_price) - 1
         self.tiers_ = by_price[[0, last, last]] if last < 2 else by_price[[0, last // 2, last]]
 
@@ -184,6 +188,17 @@ class BayesOptimal(HindsightOracle):
         if test.expected_quality is None:
             raise ToolkitError(f"{test.name}: the true expected quality is unknown; only generated data has it.")
         return test.expected_quality
+
+
+def dearness(train: Outcomes) -> np.ndarray:
+    """What orders models by price, (m,): mean cost of a call, or mean quality where costs are unknown."""
+    return train.mean_quality() if train.cost_source == "none" else np.nanmean(train.cost_usd, axis=0)
+
+
+def sizes_of(train: Outcomes) -> np.ndarray:
+    """What orders models by size, (m,): billions of parameters where all names state them, else ``dearness``."""
+    stated = parameter_counts(train.names)
+    return dearness(train) if np.isnan(stated).any() else stated
 
 
 def _uniform(texts: list[str], salt: str) -> np.ndarray:

@@ -110,10 +110,7 @@ class MatrixFactorization(EmbeddingRouter):
         self.models_factors_ = np.vstack([self.models_factors_, factor])
         self.bias_ = np.append(self.bias_, bias)
         self.models_ = [*self.models_, model]
-        if self.cost_table_ is not None:
-            alone = outcomes.subset(models=[model])
-            known = alone.cost_source != "none" and np.isfinite(alone.cost_usd).any()
-            self.cost_table_ = np.hstack([self.cost_table_, policy.ExpectedCost().fit(alone).table]) if known else None
+        self.cost_table_ = policy.ExpectedCost(self.cost_table_).joined(outcomes.subset(models=[model]))
         return self
 
     def _decided_against_known(

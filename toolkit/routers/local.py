@@ -1,4 +1,4 @@
-"""Routers that average what happened to like prompts: the nearest ones, or those of the same cluster."""
+"""The router of nearest neighbours: what happened to the training prompts that are most like this one."""
 
 from typing import TYPE_CHECKING
 
@@ -51,52 +51,3 @@ class KNearestNeighbours(EmbeddingRouter):
         # One neighbour's worth of the overall mean keeps a thin or unobserved neighbourhood from shouting.
         prior = weight.mean(axis=1)
         return (total + prior * self.overall_) / (mass + prior)
-
-
-class ClusterMeans(EmbeddingRouter):
-    """Mean quality of a prompt's cluster, averaged over several clusterings from coarse to fine.
-
-    With few labels per model a neighbourhood is noise and a cluster is not: the coarse levels find the kind of task,
-    the fine ones say a little more.
-
-    Args:
-        clusters: number of clusters of each k-means.
-        encoder: name of the encoder (see ``toolkit.encoders``).
-        shrinkage: prompts' worth of weight on the overall mean.
-        seed: of k-means.
-    """
-
-    def __init__(
-        self,
-        clusters: tuple[int, ...] = (4, 5, 6, 8, 10, 15),
-        encoder: str = "minilm",
-        shrinkage: float = 5.0,
-        seed: int = 0,
-    ):
-        if not clusters or min(clusters) < 1:
-            raise ToolkitError(f"ClusterMeans: sizes of one cluster or more were expected; got {clusters}.")
-        self.clusters = clusters
-        self.encoder = encoder
-        self.shrinkage = shrinkage
-        self.seed = seed
-
-    def _learn(self, vectors: np.ndarray, quality: np.ndarray) -> None:
-        from sklearn.cluster import KMeans
-
-        observed = ~np.isnan(quality)
-        filled, overall = np.where(observed, quality, 0), np.nanmean(quality, axis=0)
-        centres, means = [], []
-        self.sizes_ = sorted({min(size, len(vectors)) for size in self.clusters})
-        for size in self.sizes_:
-            found = KMeans(size, n_init=1, random_state=self.seed).fit(vectors)
-            member = np.eye(size)[found.labels_].T
-            total = member @ filled + self.shrinkage * overall
-            means.append(total / (member @ observed + self.shrinkage))
-            centres.append(found.cluster_centers_)
-        self.centres_, self.means_ = np.concatenate(centres), np.concatenate(means)
-
-    def _score(self, vectors: np.ndarray) -> np.ndarray:
-        near = vectors @ self.centres_.T - (self.centres_**2).sum(axis=1) / 2  # largest where the distance is least
-        starts = np.cumsum([0, *self.sizes_])
-        nearest = [start + near[:, start : start + size].argmax(axis=1) for start, size in zip(starts, self.sizes_)]  # noqa: B905
-        return np.mean([self.means_[index] for index in nearest], axis=0)

@@ -45,6 +45,16 @@ def battles(outcomes: Outcomes, limit: int = 200_000, seed: int = 0) -> Battles:
     return Battles(row, first[pair], second[pair], (np.sign(gap[row, pair]) + 1) / 2)
 
 
+def win_cells(fought: Battles, players: int) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """Weights, and their (row, winner * players + loser): a tie is half a win for each; none within one player."""
+    apart = fought.subset(fought.first != fought.second)
+    weight = np.concatenate([apart.score, 1 - apart.score]).astype(np.float32)
+    row = np.concatenate([apart.row, apart.row])
+    cell = np.concatenate([apart.first * players + apart.second, apart.second * players + apart.first])
+    won = weight > 0
+    return weight[won], (row[won], cell[won])
+
+
 def win_shares(ratings: np.ndarray) -> np.ndarray:
     """Chance of each model to win against another one, averaged over the others.
 

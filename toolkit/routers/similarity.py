@@ -8,7 +8,7 @@ from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
 from toolkit.routers.embedding import EmbeddingRouter
-from toolkit.routers.pairwise import Battles, battles, bradley_terry, win_shares
+from toolkit.routers.pairwise import Battles, battles, bradley_terry, win_cells, win_shares
 
 
 class EloRating(Router):
@@ -65,7 +65,7 @@ class SimilarityWeighted(EmbeddingRouter):
         self.offset_ = ratings - (np.bincount(tier, ratings) / np.bincount(tier))[tier]
         rows, row = np.unique(fought.row, return_inverse=True)
         self.vectors_ = self._encode([train.texts[index] for index in rows])
-        wins = _win_cells(Battles(row, tier[fought.first], tier[fought.second], fought.score), count)
+        wins = win_cells(Battles(row, tier[fought.first], tier[fought.second], fought.score), count)
         table = csr_array(wins, shape=(len(rows), count * count))
         table.sum_duplicates()
         self.win_weights_, self.win_cells_, self.win_starts_ = table.data, table.indices, table.indptr
@@ -120,15 +120,5 @@ def tiers_of(ratings: np.ndarray, most: int) -> np.ndarray:
 
 
 def _global_ratings(fought: Battles, models: int) -> np.ndarray:
-    values, (_, cells) = _win_cells(fought, models)
+    values, (_, cells) = win_cells(fought, models)
     return bradley_terry(np.bincount(cells, values, minlength=models * models).reshape(models, models))
-
-
-def _win_cells(fought: Battles, players: int) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Weights, and their (row, winner * players + loser): a tie is half a win for each; none within one player."""
-    apart = fought.subset(fought.first != fought.second)
-    weight = np.concatenate([apart.score, 1 - apart.score]).astype(np.float32)
-    row = np.concatenate([apart.row, apart.row])
-    cell = np.concatenate([apart.first * players + apart.second, apart.second * players + apart.first])
-    won = weight > 0
-    return weight[won], (row[won], cell[won])

@@ -86,3 +86,27 @@ class Trees:
         if not (inside and whole):
             raise ToolkitError("The saved trees are damaged (a node points outside); save the router again.")
         return trees
+
+
+def boosted(
+    features: np.ndarray, target: np.ndarray, iterations: int, learning_rate: float, leaves: int
+) -> tuple[list[tuple[np.ndarray, ...]], float]:
+    """Histogram gradient boosting by least squares: trees as ``Trees.join`` takes them, and what they start from.
+
+    Args:
+        features: (n, d) without NaN, since the arrays know no third way; ``target`` has shape (n,).
+        leaves: of a tree, at most.
+    """
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    fitted = HistGradientBoostingRegressor(
+        max_iter=iterations, learning_rate=learning_rate, max_leaf_nodes=leaves, early_stopping=False, random_state=0
+    ).fit(features, target)
+    trees = []
+    for (predictor,) in fitted._predictors:
+        nodes = predictor.nodes
+        left = np.where(nodes["is_leaf"], -1, nodes["left"].astype(int))
+        trees.append(
+            (nodes["feature_idx"], nodes["num_threshold"], left, nodes["right"].astype(int), nodes["value"][:, None])
+        )
+    return trees, float(np.ravel(fitted._baseline_prediction)[0])

@@ -49,10 +49,16 @@ class Causal:
         """Token ids of a text, nothing added."""
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
+    def harmless(self, text: str) -> str:
+        """The text with the vocabulary's special marks broken by a blank, so that nobody speaks for the model."""
+        for mark in self.tokenizer.get_added_vocab():
+            text = text.replace(mark, f"{mark[:1]} {mark[1:]}")
+        return text
+
     def chat(self, text: str, default_system: bool = True) -> str:
         """A user's message as the tokenizer's chat template writes it, up to where the answer begins.
 
-        Marks of the chat inside the text are broken by a blank, so that nobody can speak for the router.
+        Marks of the chat inside the text are broken (``harmless``).
 
         Args:
             default_system: whether the system message may stand that some templates (Qwen's) put in by themselves.
@@ -60,9 +66,7 @@ class Causal:
         Raises:
             ToolkitError: there is no chat template, it fails, or it does not let its system message be left out.
         """
-        for mark in self.tokenizer.get_added_vocab():
-            text = text.replace(mark, f"{mark[:1]} {mark[1:]}")
-        user = {"role": "user", "content": text}
+        user = {"role": "user", "content": self.harmless(text)}
         if default_system:
             return self._templated([user], answer=True)
         system = {"role": "system", "content": _MARK}

@@ -6,6 +6,7 @@ conversation, so that a cache of keys and values serves nearly all of it; no fig
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -57,14 +58,14 @@ class Dialect:
         return readable(re.sub("|".join(map(re.escape, _SLOTS)), lambda found: values[found[0]], self.template))
 
 
-def read_template(template: str | Path) -> str:
+def read_template(template: str | Path, slots: Sequence[str] = _SLOTS) -> str:
     """A template's text: itself where it has a slot, else the content of the file it names; empty stays empty.
 
     Raises:
         ToolkitError: there is no such file.
     """
     given = str(template)
-    if not given or any(slot in given for slot in _SLOTS):
+    if not given or any(slot in given for slot in slots):
         return given
     try:
         return Path(given).read_text(encoding="utf-8") or " "
