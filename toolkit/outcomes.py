@@ -14,7 +14,7 @@ from toolkit.pricing import PRICE_COLUMNS, token_cost, token_counts
 
 COST_SOURCES = ("measured", "priced", "assumed", "none")
 PROMPT_COLUMNS = ("prompt_id", "text", "domain", "language", "group", "split", "suspect")
-_MATRICES = ("quality", "cost_usd", "input_tokens", "output_tokens", "expected_quality")
+_MATRICES = ("quality", "cost_usd", "input_tokens", "output_tokens", "expected_quality", "answers")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,6 +31,7 @@ class Outcomes:
         cost_usd: float64 (n, m), dollars of each call; NaN = unknown.
         input_tokens, output_tokens: float64 (n, m); NaN = unknown.
         expected_quality: (n, m), the true mean of ``quality`` where a generator knows it, else None.
+        answers: object (n, m), what each model wrote, "" = unknown; None where a source has no texts.
         cost_source: ``measured`` (billed), ``priced`` (tokens of these very calls, counted or estimated from their
             texts, times a price list), ``assumed`` (tokens or prices are assumptions; written on every figure) or
             ``none`` (cost curves are refused).
@@ -46,6 +47,7 @@ class Outcomes:
     input_tokens: np.ndarray | None = None
     output_tokens: np.ndarray | None = None
     expected_quality: np.ndarray | None = None
+    answers: np.ndarray | None = None
     cost_source: str = "none"
     notes: tuple[str, ...] = field(default=())
     synthetic: bool = False
@@ -60,6 +62,8 @@ class Outcomes:
             put(key, np.full(self.quality.shape, np.nan) if value is None else np.asarray(value, dtype=np.float64))
         if self.expected_quality is not None:
             put("expected_quality", np.asarray(self.expected_quality, dtype=np.float64))
+        if self.answers is not None:
+            put("answers", np.asarray(self.answers, dtype=object))
         self._check()
 
     def _check(self) -> None:
@@ -129,8 +133,12 @@ class Outcomes:
         for column in PROMPT_COLUMNS:
             digest.update("\x1f".join(self.prompts[column].astype(str)).encode("utf-8", "surrogatepass"))
         digest.update("\x1f".join(self.names).encode())
-        for matrix in (self.models.to_numpy(), *(getattr(self, key) for key in _MATRICES)):
-            digest.update(b"none" if matrix is None else np.ascontiguousarray(matrix).tobytes())
+        texts = () if self.answers is None else (self.answers,)  # data without answers keeps the hash it had
+        for matrix in (self.models.to_numpy(), *(getattr(self, key) for key in _MATRICES[:-1]), *texts):
+            if matrix is not None and matrix.dtype.hasobject:
+                digest.update("\x1f".join(matrix.ravel()).encode("utf-8", "surrogatepass"))
+            else:
+                digest.update(b"none" if matrix is None else np.ascontiguousarray(matrix).tobytes())
         return digest.hexdigest()
 
     def column(self, model: str) -> int:

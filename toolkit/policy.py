@@ -20,7 +20,7 @@ from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.pricing import ASSUMED_OUTPUT_TOKENS, PRICE_COLUMNS, token_counts
 
-_TIE = -np.inf
+FORBIDDEN = -np.inf  # predicted quality of a model that may not be chosen, whatever the weight
 
 
 def check_weight(weight: float, priced: bool) -> float:
@@ -53,8 +53,8 @@ def choose(quality: np.ndarray, cost: np.ndarray, weight: float) -> np.ndarray:
     cost = np.broadcast_to(cost, quality.shape)
     if np.isinf(weight):
         sign = 1.0 if weight > 0 else -1.0
-        offered = np.where(quality > _TIE, sign * cost, np.inf)  # a quality of -inf is a model that may not be chosen
-        return np.where(offered == offered.min(axis=1, keepdims=True), quality, _TIE).argmax(axis=1)
+        offered = np.where(quality > FORBIDDEN, sign * cost, np.inf)
+        return np.where(offered == offered.min(axis=1, keepdims=True), quality, FORBIDDEN).argmax(axis=1)
     value = quality - weight * cost
     return np.where(value == value.max(axis=1, keepdims=True), cost, np.inf).argmin(axis=1)
 
@@ -91,7 +91,7 @@ def breakpoints(quality: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.n
         first = overtaken_at.min(axis=1)
         going = np.isfinite(first)
         # Several lines may cross at one weight: the cheapest of them wins from there on.
-        target = np.where(overtaken_at == first[:, None], drop, _TIE).argmax(axis=1)
+        target = np.where(overtaken_at == first[:, None], drop, FORBIDDEN).argmax(axis=1)
         weights.append(first[going])
         savings.append(drop[np.arange(rows.size), target][going])
         rows, current = rows[going], target[going]

@@ -15,11 +15,10 @@ import pandas as pd
 from tests.benchmarks import harness
 from toolkit import datasets
 from toolkit.datasets.catalogue import CATALOGUE
-from toolkit.evaluation import curves, statistics
+from toolkit.evaluation import statistics, systems
 from toolkit.evaluation.leaderboard import compare_on_cost
 from toolkit.evaluation.protocol import Predictions, cross_predict, holdout, plan
 from toolkit.evaluation.selection import CrossValidated, candidates
-from toolkit.evaluation.systems import DECILES, operate
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
 from toolkit.routers.baselines import DomainMean, PromptLength
@@ -42,10 +41,7 @@ def areas(parts: list[tuple[Predictions, np.ndarray]], counts: np.ndarray) -> di
     """
     found: dict[str, list[np.ndarray]] = {}
     for predictions, rows in parts:
-        part = counts[:, rows]
-        weak, strong = statistics.resampled_means(part, predictions.outcomes.quality.T).T
-        for name, system in operate(predictions, np.array([0.0, 1.0]), part).items():
-            area = curves.apgr(system.charge[:, DECILES], system.quality[:, DECILES], weak, strong)
+        for name, area in systems.areas(predictions, counts[:, rows]).items():
             found.setdefault(name, []).append(area)
     return {name: np.mean(values, axis=0) for name, values in found.items()}
 

@@ -90,7 +90,8 @@ def load_gsm8k(*, decontaminate: bool = True, reextract: bool = False) -> Outcom
             f"grade would change, nearly always a right GPT-4 answer that counts as wrong (option reextract=true)."
         )
     tokens = np.stack([token_counts(rows[f"{model}_response"].tolist()) for model in (WEAK, STRONG)], axis=1)
-    return _outcomes("routellm/gsm8k", rows, notes, output_tokens=tokens)
+    answers = rows[[f"{model}_response" for model in (WEAK, STRONG)]].fillna("").astype(str).to_numpy(object)
+    return _outcomes("routellm/gsm8k", rows, notes, output_tokens=tokens, answers=answers)
 
 
 def load_mt_bench(*, decontaminate: bool = True) -> Outcomes:
@@ -123,6 +124,7 @@ def _outcomes(
     input_tokens: np.ndarray | None = None,
     output_tokens: np.ndarray | None = None,
     calls: int = 1,
+    answers: np.ndarray | None = None,
 ) -> Outcomes:
     """Rows -> Outcomes; unknown input tokens are estimated from the prompt, unknown output tokens are assumed."""
     rows = rows.rename(columns={"prompt": "text"}).assign(language="en")
@@ -147,6 +149,7 @@ def _outcomes(
         cost_usd=token_cost(inputs, output_tokens, _MODELS),
         input_tokens=inputs,
         output_tokens=output_tokens,
+        answers=answers,
         cost_source=source,
         notes=tuple(notes),
     )

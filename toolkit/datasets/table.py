@@ -38,8 +38,8 @@ def load_table(path: Path, prices: str = "", models: str = "") -> Outcomes:
     """Read a long table of outcomes.
 
     Columns: ``prompt_id``, ``prompt``, ``model``, ``quality`` in [0, 1] (empty = unobserved; true and false
-    are 1 and 0), and either ``cost_usd`` or ``input_tokens`` and ``output_tokens``; ``domain``, ``language``, ``group``
-    and ``split`` (train, test) where known.
+    are 1 and 0), and either ``cost_usd`` or ``input_tokens`` and ``output_tokens``; ``domain``, ``language``,
+    ``group``, ``split`` (train, test) and ``answer`` (what the model wrote, which a cascade checks) where known.
 
     Args:
         path: .csv, .jsonl or .parquet.
@@ -87,10 +87,20 @@ def from_long(rows: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> Outc
         name=path.name,
         prompts=prompts,
         models=pd.DataFrame(index=names, columns=list(PRICE_COLUMNS), dtype=float),
+        answers=_answers(rows, prompts, names),
         cost_source="measured" if np.isfinite(matrix.get("cost_usd", np.nan)).any() else "none",
         notes=(*notes, *_notes(matrix, path)),
         **matrix,
     )
+
+
+def _answers(rows: pd.DataFrame, prompts: pd.DataFrame, names: list[str]) -> np.ndarray | None:
+    """What the models wrote, where the table has a column for it."""
+    if "answer" not in rows.columns:
+        return None
+    texts = rows.assign(answer=rows["answer"].fillna("").astype(str))
+    wide = texts.pivot(index="prompt_id", columns="model", values="answer")
+    return wide.loc[prompts["prompt_id"], names].fillna("").to_numpy(object)
 
 
 def _read(path: Path) -> pd.DataFrame:

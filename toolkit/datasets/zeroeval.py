@@ -82,7 +82,8 @@ def _load(task: str, models: str, question: str, domain: str, right: Any) -> Out
 def _outcomes(task: str, chosen: list[str], prompts: dict, cells: dict, domain: str) -> Outcomes:
     keys = list(prompts)
     quality = np.array([[cells[model].get(key, (np.nan, ""))[0] for model in chosen] for key in keys])
-    output = np.array([token_counts([cells[model].get(key, (0, ""))[1] for key in keys]) for model in chosen]).T
+    answers = np.array([[cells[model].get(key, (0, ""))[1] for model in chosen] for key in keys], dtype=object)
+    output = np.array([token_counts(column) for column in answers.T]).T
     output[np.isnan(quality)] = np.nan
     inputs = np.repeat(token_counts([prompts[key][1] for key in keys])[:, None], len(chosen), axis=1)
     prices = read_prices(paths.data_dir() / "models.csv")
@@ -102,6 +103,7 @@ def _outcomes(task: str, chosen: list[str], prompts: dict, cells: dict, domain: 
         cost_usd=token_cost(inputs, output, prices.loc[chosen]),
         input_tokens=inputs,
         output_tokens=output,
+        answers=answers,
         cost_source="priced",
         notes=tuple(notes),
     )

@@ -6,6 +6,7 @@ from time import perf_counter
 
 import numpy as np
 
+from toolkit import policy
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.policy import ExpectedCost
@@ -132,10 +133,12 @@ def judged_rows(outcomes: Outcomes, costs: bool = False) -> np.ndarray:
 
 
 def _finite(name: str, predicted: np.ndarray, test: Outcomes) -> np.ndarray:
-    if predicted.shape != test.quality.shape or not np.isfinite(predicted).all():
+    odd = ~np.isfinite(predicted) & (predicted != policy.FORBIDDEN)
+    if predicted.shape != test.quality.shape or odd.any() or (predicted == policy.FORBIDDEN).all(axis=1).any():
         raise ToolkitError(
-            f"router {name}: finite predictions of shape {test.quality.shape} (prompts, models) were expected; found "
-            f"shape {predicted.shape} with {int((~np.isfinite(predicted)).sum())} that are not finite."
+            f"router {name}: finite predictions of shape {test.quality.shape} (prompts, models) were expected, or "
+            f"policy.FORBIDDEN where a model may not be chosen; found shape {predicted.shape} with {int(odd.sum())} "
+            f"that are neither."
         )
     return predicted
 

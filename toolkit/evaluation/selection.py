@@ -7,18 +7,20 @@ import numpy as np
 import pandas as pd
 
 from toolkit.errors import ToolkitError
-from toolkit.evaluation import benchmarks, curves, frontier
+from toolkit.evaluation import benchmarks, frontier
 from toolkit.evaluation.protocol import Predictions, cross_predict
-from toolkit.evaluation.systems import DECILES, operate
+from toolkit.evaluation.systems import areas, operate
 from toolkit.outcomes import Outcomes
 from toolkit.routers import EVERY_VIEW
 from toolkit.routers.base import Router
-from toolkit.routers.classical import RidgeRegression
+from toolkit.routers.baselines import PromptLength
+from toolkit.routers.classical import GradientBoosting, LogisticRegression, RidgeRegression
 from toolkit.routers.clusters import ClusterMeans
 from toolkit.routers.ensemble import Ensemble, readers_of_text
 from toolkit.routers.local import KNearestNeighbours
 
 SCORES = ("apgr", "quality", "aiq")
+HELD_OUT = ("prompts", "domains")
 
 
 def candidates(encoder: str = EVERY_VIEW) -> tuple[Router, ...]:
@@ -39,6 +41,27 @@ def candidates(encoder: str = EVERY_VIEW) -> tuple[Router, ...]:
     )
 
 
+def travellers() -> tuple[Router, ...]:
+    """What is worth trying where other data is to be routed than was labelled: what a prompt looks like comes first.
+
+    A subject's mean quality says nothing of subjects that nobody labelled; length, figures and options may.
+    """
+    form = GradientBoosting(encoder="surface")
+    return (
+        PromptLength(),
+        RidgeRegression(1.0, "surface"),
+        LogisticRegression(1.0, "surface"),
+        KNearestNeighbours(160, "surface"),
+        ClusterMeans(encoder="surface"),
+        form,
+        Ensemble((PromptLength(), form)),
+        GradientBoosting(),
+        RidgeRegression(30.0, EVERY_VIEW),
+        KNearestNeighbours(80, EVERY_VIEW),
+        ClusterMeans(encoder=EVERY_VIEW),
+    )
+
+
 class CrossValidated(Router):
     """The candidate that does best on held-out parts of the training prompts, fitted on all of them.
 
@@ -50,6 +73,8 @@ class CrossValidated(Router):
         tolerance: standard errors of the paired difference to the best candidate within which a simpler one is
             preferred (Breiman et al. 1984); 0 takes the best. Needs ``score="quality"``.
         keep: the best so many are averaged: on little data the first of many owes its place to luck.
+        held_out: ``prompts`` at random, or whole ``domains``: what does well on domains that it never saw is more
+            likely to survive a change of data (leave-one-domain-out; Gulrajani and Lopez-Paz 2021, arXiv 2007.01434).
         seed: of the folds.
 
     Attributes:
@@ -64,6 +89,7 @@ class CrossValidated(Router):
         folds: int = 5,
         tolerance: float = 0.0,
         keep: int = 1,
+        held_out: str = "prompts",
         seed: int = 0,
     ):
         if score not in SCORES:
@@ -76,7 +102,10 @@ class CrossValidated(Router):
         self.score = score
         self.folds = folds
         self.tolerance = tolerance
+        if held_out not in HELD_OUT:
+            raise ToolkitError(f"CrossValidated: held_out {' or '.join(HELD_OUT)} was expected; got {held_out!r}.")
         self.keep = keep
+        self.held_out = held_out
         self.seed = seed
 
     chosen: Router
@@ -89,6 +118,11 @@ class CrossValidated(Router):
             )
         # The source's own parts play no role here: all that is given is the training part.
         unsplit = replace(train, prompts=train.prompts.assign(split=""))
+        if self.held_out == "domains":
+            if train.prompts["domain"].nunique() < 2:
+                raise ToolkitError(f"{train.name}: to hold out domains, two or more were expected; hold out prompts.")
+            together = unsplit.prompts.assign(group=unsplit.prompts["domain"])
+            unsplit = replace(unsplit, prompts=together)
         named = {str(number): member for number, member in enumerate(self.members)}
         inner = cross_predict(unsplit, named, self.folds, self.seed, costs=self.score == "aiq")
         self.scores_ = list(_SCORERS[self.score](inner).values())
@@ -125,15 +159,9 @@ def _quality(predictions: Predictions) -> Mapping[str, float]:
 
 def _apgr(predictions: Predictions) -> Mapping[str, float]:
     outcomes = predictions.outcomes
-    counts = np.ones((1, len(outcomes)), dtype=np.uint16)
     weak, strong = outcomes.mean_quality()
-    if strong <= weak:  # in this draw there is no gap to recover; the area itself ranks as APGR would
-        weak, strong = 0.0, 1.0
-    systems = operate(predictions, np.array([0.0, 1.0]), counts)
-    return {
-        name: float(curves.apgr(system.charge[0, DECILES], system.quality[0, DECILES], weak, strong))
-        for name, system in systems.items()
-    }
+    found = areas(predictions, np.ones((1, len(outcomes)), dtype=np.uint16), gap=bool(strong > weak))
+    return {name: float(samples[0]) for name, samples in found.items()}
 
 
 def _aiq(predictions: Predictions) -> Mapping[str, float]:

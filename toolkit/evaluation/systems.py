@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit import policy
-from toolkit.evaluation import statistics
+from toolkit.evaluation import curves, statistics
 from toolkit.evaluation.metrics import measured
 from toolkit.evaluation.protocol import Predictions
 from toolkit.outcomes import Outcomes
@@ -73,6 +73,24 @@ def operate(
             cost=mean(outcomes.cost_usd) if costs_known else None,
         )
     return systems
+
+
+def areas(predictions: Predictions, counts: np.ndarray, gap: bool = True) -> dict[str, np.ndarray]:
+    """APGR of every router with scores on a pair, (B + 1,) by name.
+
+    Args:
+        predictions: of two models, the weak one first.
+        counts: (B + 1, n) of ``statistics.bootstrap_counts``.
+        gap: False gives the bare area under quality, which ranks as APGR would, where the stronger model leads not.
+    """
+    quality = predictions.outcomes.quality
+    weak, strong = statistics.resampled_means(counts, quality.T).T if gap else (np.zeros(1), np.ones(1))
+    systems = operate(predictions, np.array([0.0, 1.0]), counts)
+    return {
+        name: curves.apgr(system.charge[:, DECILES], system.quality[:, DECILES], weak, strong)
+        for name, system in systems.items()
+        if system.is_curve
+    }
 
 
 def at_share(system: System, outcomes: Outcomes, share: float) -> np.ndarray:

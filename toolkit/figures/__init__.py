@@ -8,6 +8,7 @@ from toolkit.figures.learning import learning_curves, quality_against_time
 from toolkit.figures.online import online_front, policy_values, recovery, regret_curves, three_accuracies
 from toolkit.figures.policies import accuracy_by_routes, route_accuracy
 from toolkit.figures.style import page_width, save, use_style
+from toolkit.figures.transfer import newcomer_curves, reliability, share_targets, transfer_matrix
 
 __all__ = [
     "accuracy_by_routes",
@@ -19,6 +20,7 @@ __all__ = [
     "latency_by_length",
     "learning_curves",
     "lengths",
+    "newcomer_curves",
     "online_front",
     "page_width",
     "policy_values",
@@ -27,13 +29,16 @@ __all__ = [
     "quality_by_domain",
     "recovery",
     "regret_curves",
+    "reliability",
     "risk_coverage",
     "route_accuracy",
     "save",
+    "share_targets",
     "stage_times",
     "staleness",
     "strong_call_curves",
     "three_accuracies",
+    "transfer_matrix",
     "use_style",
     "wrong_by_entries",
 ]

@@ -49,7 +49,8 @@ class Router(Parameterised):
 
     Attributes:
         uses_metadata: sees domain and language of a prompt as well as its text; tables print it.
-        uses_outcomes: sees the answer it is judged by (hindsight references); never a candidate for use.
+        uses_answers: sees what a first model wrote, and decides about a second call (``routers.cascade``).
+        uses_outcomes: sees the outcome it is judged by (hindsight references); never a candidate for use.
         sees: what it reads, in a word, for tables.
         trivial: needs no labels beyond which model is stronger; the best of these is every router's opponent.
         by_chance: draws lots; an opponent only where nothing else is better than chance, since one draw may be lucky.
@@ -58,6 +59,7 @@ class Router(Parameterised):
     """
 
     uses_metadata: ClassVar[bool] = False
+    uses_answers: ClassVar[bool] = False
     uses_outcomes: ClassVar[bool] = False
     sees: ClassVar[str] = "text"
     trivial: ClassVar[bool] = False

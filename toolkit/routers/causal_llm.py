@@ -17,7 +17,7 @@ LABELS = tuple(f"[[{score}]]" for score in range(1, 6))
 SLOT = "{question}"
 OWN = """\
 How well would a small language model answer the question below? 5 is an excellent answer, 4 a good one, 3 one that
-will \ do, 2 and 1 are bad ones. Reply with the rating alone, as in [[3]].
+will do, 2 and 1 are bad ones. Reply with the rating alone, as in [[3]].
 The question: {question}
 The rating:"""
 

@@ -5,7 +5,7 @@ The definitions are printed in each report's glossary.
 
 import numpy as np
 
-from toolkit.evaluation.metrics import caching, latency, online, policies, routing
+from toolkit.evaluation.metrics import caching, latency, online, policies, routing, transfer
 from toolkit.evaluation.metrics.metric import Metric
 from toolkit.evaluation.statistics import interval
 
@@ -17,6 +17,7 @@ METRICS: dict[str, Metric] = {
     **caching.METRICS,
     **online.METRICS,
     **policies.METRICS,
+    **transfer.METRICS,
 }
 DETAILS = ("sees", "opponent", "test", "p_holm")  # fields of a row beside the published columns
 

@@ -1,0 +1,151 @@
+"""Does a score mean what it says? Reliability, calibration error, and whether a target share of strong calls is met."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from toolkit.calibration import CALIBRATORS, threshold_for_share
+from toolkit.errors import ToolkitError
+from toolkit.evaluation import statistics
+from toolkit.evaluation.metrics import measured
+from toolkit.evaluation.protocol import Predictions, cross_predict
+from toolkit.evaluation.systems import areas
+from toolkit.outcomes import Outcomes
+from toolkit.prompt import Prompt
+from toolkit.routers.base import Router
+from toolkit.routers.calibrated import Calibrated
+
+BINS = 15
+
+
+def calibration_error(counts: np.ndarray, predicted: np.ndarray, quality: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """Expected calibration error in the form of Guo et al. 2017 (arXiv 1706.04599, equation 3), (B + 1,).
+
+    The mean over prompts of |mean prediction - mean quality| of the bin that the prediction falls into, bins of equal
+    width. Of a perfectly calibrated router it is not 0 but the noise of the bins' means, about .02 on 1,000 prompts,
+    and
+    a bootstrap adds its own: its interval reaches too high.
+
+    Args:
+        counts: (B + 1, n) of ``statistics.bootstrap_counts``.
+        predicted, quality: (n,), both in [0, 1].
+    """
+    place = np.clip((np.asarray(predicted) * bins).astype(int), 0, bins - 1)
+    member = np.eye(bins)[place].T * (predicted - quality)
+    return np.abs(statistics.resampled_means(counts, member)).sum(axis=1)
+
+
+def rows(predictions: Predictions, bootstraps: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """``ece`` and ``brier`` of every router with scores, averaged over models; ``apgr`` beside them for a pair."""
+    outcomes = predictions.outcomes
+    counts = statistics.bootstrap_counts(outcomes.groups, bootstraps, seed)
+    quality, found = outcomes.quality.astype(float), []
+    ranked = areas(predictions, counts) if len(outcomes.names) == 2 else {}
+    for name, router in predictions.routers.items():
+        if not router.has_scores:
+            continue
+        predicted = predictions.quality[name]
+        errors = [calibration_error(counts, *columns) for columns in zip(predicted.T, quality.T, strict=True)]
+        squared = statistics.resampled_means(counts, ((predicted - quality) ** 2).mean(axis=1))
+        found += [measured(name, "ece", np.mean(errors, axis=0)), measured(name, "brier", squared)]
+        if name in ranked:
+            found.append(measured(name, "apgr", ranked[name]))
+    return pd.DataFrame(found).assign(n=len(outcomes))
+
+
+def calibrated(routers: Mapping[str, Router], folds: int = 5, seed: int = 0) -> dict[str, Router]:
+    """Each router as it is, and with each map of ``toolkit.calibration`` behind it, named ``NAME, METHOD``."""
+    found: dict[str, Router] = {}
+    for name, router in routers.items():
+        found[name] = router
+        found |= {f"{name}, {method}": Calibrated(router, method, folds, seed) for method in CALIBRATORS}
+    return found
+
+
+def study(
+    marked: Outcomes, routers: Mapping[str, Router], bootstraps: int = 1000, seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Routers before and after calibration, all fitted and calibrated on the training part, judged on the other.
+
+    Returns:
+        ``rows`` of all of them, and ``diagram`` frames under each other with a column ``system``.
+    """
+    predictions = cross_predict(marked, calibrated(routers, seed=seed), seed=seed)
+    drawn = [diagram(predictions, name).assign(system=name) for name in predictions.routers]
+    return rows(predictions, bootstraps, seed), pd.concat(drawn, ignore_index=True)
+
+
+def diagram(predictions: Predictions, name: str, bins: int = 10) -> pd.DataFrame:
+    """A reliability diagram: mean prediction and mean quality in bins of equal numbers, all models together.
+
+    Returns:
+        One row a bin: ``predicted``, ``quality``, ``low`` and ``high`` (95%, normal, for the bin's mean), ``n``.
+    """
+    predicted, quality = predictions.quality[name].ravel(), predictions.outcomes.quality.astype(float).ravel()
+    order = np.argsort(predicted, kind="stable")
+    found = []
+    for part in np.array_split(order, min(bins, len(order))):
+        mean, half = quality[part].mean(), 1.96 * quality[part].std() / np.sqrt(len(part))
+        bounds = np.clip([mean - half, mean + half], 0, 1)
+        found.append((predicted[part].mean(), mean, *bounds, len(part)))
+    return pd.DataFrame(found, columns=["predicted", "quality", "low", "high", "n"])
+
+
+def strength(router: Router, prompts: Sequence[Prompt]) -> np.ndarray:
+    """How much better a pair's second model is expected to be on each prompt, (n,): what a threshold is set on.
+
+    For routers of win probabilities it is twice the probability minus 1, so shares are those of RouteLLM's thresholds.
+
+    Raises:
+        ToolkitError: not two models, or no scores.
+    """
+    if len(router.models_) != 2 or not router.has_scores:
+        raise ToolkitError(f"A threshold needs a router with scores for two models; {router!r} is none.")
+    return np.diff(router.predict(prompts), axis=1)[:, 0]
+
+
+def shares_met(
+    scores: np.ndarray, groups: np.ndarray, share: float, reference: int, draws: int = 200, seed: int = 0
+) -> pd.DataFrame:
+    """Thresholds from one part of the prompts, held against the shares of strong calls on the others, many times.
+
+    Args:
+        scores: how much better the strong model is expected to be, (n,), by a router that saw none of these prompts.
+        groups: codes (n,); a group lies on one side.
+        share: wanted.
+        reference: prompts that a threshold is taken from.
+
+    Returns:
+        One row a draw: ``threshold``, ``reached`` (on the reference), ``share`` (on the rest), ``low``, ``high`` (what
+        was foretold for it), ``new`` (prompts of the rest).
+
+    Raises:
+        ToolkitError: nothing would be left to hold it against.
+    """
+    sizes = np.bincount(groups)
+    if not 0 < reference < len(scores) or len(sizes) < 2:
+        raise ToolkitError(f"A reference of 1 to {len(scores) - 1} of {len(scores)} prompts was expected: {reference}.")
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(draws):
+        order = rng.permutation(len(sizes))
+        taken = order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), reference)))]
+        known = np.isin(groups, taken)
+        one = threshold_for_share(scores[known], share)
+        new = int((~known).sum())
+        low, high = one.interval(new)
+        reached = float((scores[~known] >= one.threshold).mean())
+        found.append((one.threshold, one.reached, reached, low, high, new))
+    return pd.DataFrame(found, columns=["threshold", "reached", "share", "low", "high", "new"])
+
+
+def share_rows(drawn: pd.DataFrame, name: str, wanted: float, reference: int) -> pd.DataFrame:
+    """``share_off`` (distance to the wanted share: median, least, that of 95 draws in 100) and ``share_covered``."""
+    off = (drawn["share"] - wanted).abs()
+    inside = ((drawn["share"] >= drawn["low"]) & (drawn["share"] <= drawn["high"])).mean()
+    note = f"{wanted:.0%} wanted, threshold from {reference:,} prompts"
+    typical = measured(name, "share_off", np.array([off.median()]), note) | {
+        "ci_low": off.min(),
+        "ci_high": off.quantile(0.95),
+    }
+    return pd.DataFrame([typical, measured(name, "share_covered", np.array([inside]), note)]).assign(n=len(drawn))

@@ -1,0 +1,149 @@
+"""Does a router survive a change of data? Fitted on one set, judged on another; and a model that joins late."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from toolkit import datasets
+from toolkit.datasets.catalogue import CATALOGUE
+from toolkit.errors import ToolkitError
+from toolkit.evaluation import statistics
+from toolkit.evaluation.metrics import measured
+from toolkit.evaluation.protocol import MIN_PROMPTS, Predictions, holdout
+from toolkit.evaluation.systems import areas
+from toolkit.outcomes import Outcomes
+from toolkit.routers.base import Router
+
+ROLES = ("weak", "strong")
+
+
+def siblings(name: str, outcomes: Outcomes, most: int = 4, prompts: int = 5_000, seed: int = 0) -> dict[str, Outcomes]:
+    """Sets of the same models as one data set: others of its family that are at hand, else its own domains.
+
+    Args:
+        name: as ``datasets.load`` takes it.
+        outcomes: what it holds.
+        most: domains, the largest ones.
+        prompts: of each set, at most.
+    """
+    base = name.partition("?")[0]
+    family = base.partition("/")[0] + "/" if base in CATALOGUE and "/" in base else ""
+    names = [other for other, entry in CATALOGUE.items() if family and other.startswith(family)]
+    found = {other: datasets.load(other) for other in names if CATALOGUE[other].at_hand() != "no"}
+    found = {other: data for other, data in found.items() if set(data.names) == set(outcomes.names)}
+    if len(found) < 2:
+        sizes = outcomes.prompts["domain"].value_counts()
+        chosen = [domain for domain, size in sizes.items() if domain and size >= 2 * MIN_PROMPTS][:most]
+        found = {domain: outcomes.subset((outcomes.prompts["domain"] == domain).to_numpy()) for domain in chosen}
+    found = {
+        other: data.subset(models=outcomes.names).observed().sample(prompts, seed) for other, data in found.items()
+    }
+    return {other: data for other, data in found.items() if len(data) >= 2 * MIN_PROMPTS}
+
+
+def in_roles(pair: Outcomes) -> Outcomes:
+    """A pair whose models are called weak and strong, so that a router for one pair can be asked about another.
+
+    Raises:
+        ToolkitError: not two models.
+    """
+    if len(pair.names) != 2:
+        raise ToolkitError(f"{pair.name}: roles are those of two models; {len(pair.names)} were given (Outcomes.pair).")
+    return replace(pair, models=pair.models.set_axis(list(ROLES)))
+
+
+def crossed(
+    sets: Mapping[str, Outcomes], routers: Mapping[str, Router], labels: int = 2_000, seed: int = 0
+) -> dict[str, tuple[Predictions, dict[str, np.ndarray]]]:
+    """Every router fitted on every set, asked about every set's judged part.
+
+    A set is cut once: at most ``labels`` prompts, and no more than half, to fit on; the rest is judged by routers from
+    everywhere, those of the set itself included, so a column of the matrix compares on the same prompts. Training
+    prompts that stand in another set's judged part are left out there.
+
+    Returns:
+        By judged set: predictions of ``ROUTER < TRAINING SET``, and the best single model of each training set as
+        choices (n,) by set.
+
+    Raises:
+        ToolkitError: fewer than two sets, or sets of different models.
+    """
+    if len(sets) < 2 or len({tuple(data.names) for data in sets.values()}) > 1:
+        raise ToolkitError(f"Transfer needs two sets or more of the same models in the same order; got {list(sets)}.")
+    parts = {}
+    for name, data in sets.items():
+        marked = holdout(data, max(1, min(labels, len(data) // 2)), seed)
+        train = (marked.prompts["split"] == "train").to_numpy()
+        parts[name] = marked.subset(train), marked.subset(~train)
+    found = {}
+    for target, (_, judged) in parts.items():
+        quality, made, single = {}, {}, {}
+        for source, (train, _) in parts.items():
+            fitting = train.subset(~train.prompts["text"].isin(judged.prompts["text"]).to_numpy())
+            single[source] = np.full(len(judged), int(fitting.mean_quality().argmax()))
+            for name, router in routers.items():
+                made[f"{name} < {source}"] = router
+                quality[f"{name} < {source}"] = router.clone().fit(fitting).predict_outcomes(judged)
+        found[target] = Predictions(judged, "holdout", made, quality, None), single
+    return found
+
+
+def matrix(
+    sets: Mapping[str, Outcomes],
+    routers: Mapping[str, Router],
+    labels: int = 2_000,
+    bootstraps: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Tidy rows of every router, training set and judged set, with columns ``train`` and ``test``.
+
+    Returns:
+        Of pairs ``apgr``, and ``apgr_lost``: what the same router, fitted on the judged set itself, has more (paired).
+        Of larger pools ``quality_over_single``: quality of its best predicted model minus that of the model that is
+        best on the training set, and ``quality_lost`` likewise.
+    """
+    found = []
+    for target, (predictions, single) in crossed(sets, routers, labels, seed).items():
+        outcomes = predictions.outcomes
+        counts = statistics.bootstrap_counts(outcomes.groups, bootstraps, seed)
+        pair = len(outcomes.names) == 2
+        values = areas(predictions, counts) if pair else _realised(predictions, counts)
+        for key, samples in values.items():
+            name, source = key.split(" < ")
+            lost = values[f"{name} < {target}"] - samples
+            if pair:
+                one = [measured(name, "apgr", samples), measured(name, "apgr_lost", lost)]
+            else:
+                alone = statistics.resampled_means(counts, outcomes.realised(outcomes.quality, single[source]))
+                one = [
+                    measured(name, "quality_over_single", samples - alone),
+                    measured(name, "quality_lost", lost),
+                ]
+            found.append(pd.DataFrame(one).assign(train=source, test=target, n=len(outcomes)))
+    return pd.concat(found, ignore_index=True)
+
+
+def _realised(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndarray]:
+    outcomes = predictions.outcomes
+    return {
+        name: statistics.resampled_means(counts, outcomes.realised(outcomes.quality, predicted.argmax(axis=1)))
+        for name, predicted in predictions.quality.items()
+    }
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean over sets of what a router has at home and elsewhere, one row a router; intervals are not for such means."""
+    metric = "apgr" if (rows["metric"] == "apgr").any() else "quality_over_single"
+    kept = rows[rows["metric"] == metric].assign(home=lambda frame: frame["train"] == frame["test"])
+    means = kept.groupby(["system", "home"], sort=False)["value"].mean().unstack()
+    return means.rename(columns={True: "at home", False: "elsewhere"})[["at home", "elsewhere"]].round(3)
+
+
+def without_labels(outcomes: Outcomes, model: str, rows: Sequence[int] | np.ndarray) -> Outcomes:
+    """The same outcomes, of one model only those in the given rows."""
+    quality = outcomes.quality.copy()
+    hidden = np.setdiff1d(np.arange(len(outcomes)), rows)
+    quality[hidden, outcomes.column(model)] = np.nan
+    return replace(outcomes, quality=quality)

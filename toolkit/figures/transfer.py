@@ -1,0 +1,136 @@
+"""Figures of calibration and transfer: does a score mean what it says, and does it survive a change of data?"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+
+from toolkit.figures.style import FAINT, GRID, INK, canvas, colours, small, with_legend
+
+_PER_ROW = 3
+
+
+def reliability(rows: pd.DataFrame, title: str, note: str = "", values: dict[str, float] | None = None) -> Figure:
+    """Reliability diagrams side by side, one panel a router, one line a map; on the diagonal a score is what it says.
+
+    Args:
+        rows: system (``ROUTER`` or ``ROUTER, MAP``), predicted, quality, low, high.
+        values: calibration error by system, for the legend.
+    """
+    named = rows.assign(router=rows["system"].str.split(", ").str[0])
+    names = list(dict.fromkeys(named["router"]))
+    across = min(_PER_ROW, len(names))
+    down = -(-len(names) // across)
+    figure, grid = plt.subplots(
+        down, across, figsize=(3.3 * across + 0.4, 3.5 * down + 0.5), sharex=True, sharey=True, squeeze=False
+    )
+    shade = colours(["as it is", "platt", "isotonic"])
+    for axes, name in zip(grid.flat, names, strict=False):
+        axes.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (1, 2)))
+        for system, part in named[named["router"] == name].groupby("system", sort=False):
+            kind = system.partition(", ")[2] or "as it is"
+            error = "" if not values or system not in values else f"  {values[system]:.3f}"
+            axes.vlines(part["predicted"], part["low"], part["high"], color=shade[kind], lw=1, alpha=0.4)
+            axes.plot(part["predicted"], part["quality"], "o-", color=shade[kind], ms=4, lw=1.4, mec="white", mew=0.6,
+                      label=f"{kind}{error}")  # fmt: skip
+        axes.set_title(name, fontsize=10)
+        axes.grid(color=GRID)
+        axes.set_aspect("equal")
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        axes.legend(loc="upper left", fontsize=7.5, title="calibration error", title_fontsize=7.5, alignment="left")
+    for axes in grid.flat[len(names) :]:
+        axes.set_visible(False)
+    figure.supxlabel("Predicted quality", fontsize=10)
+    figure.supylabel("Realised quality", fontsize=10)
+    figure.suptitle(title, x=0.02, ha="left", fontweight="bold", fontsize=12)
+    figure.tight_layout()
+    figure.text(0.02, -0.02, note, va="top", **small())
+    return figure
+
+
+def transfer_matrix(rows: pd.DataFrame, title: str, what: str, note: str = "", middle: float = 0.0) -> Figure:
+    """What a router is worth on each set after it was fitted on each: one panel a router, home on the diagonal.
+
+    Args:
+        rows: system, train, test, value.
+        what: name of the value, for the axis.
+        middle: of the colours: what knowing nothing is worth.
+    """
+    names, sets = list(dict.fromkeys(rows["system"])), list(dict.fromkeys(rows["test"]))
+    across = min(_PER_ROW, len(names))
+    down = -(-len(names) // across)
+    size = max(2.6, 0.75 * len(sets) + 0.8)
+    figure, grid = plt.subplots(
+        down, across, figsize=(size * across + 1.6, size * down + 0.9), sharex=True, sharey=True, squeeze=False
+    )
+    reach = max(0.05, float(np.nanmax(np.abs(rows["value"] - middle))))
+    short = [name.rpartition("/")[2] for name in sets]
+    for axes, name in zip(grid.flat, names, strict=False):
+        wide = rows[rows["system"] == name].pivot(index="train", columns="test", values="value").loc[sets, sets]
+        sns.heatmap(
+            wide, ax=axes, annot=True, fmt=".2f", cmap="PuOr", vmin=middle - reach, vmax=middle + reach, cbar=False,
+            square=True, linewidths=1.5, linecolor="white", annot_kws={"fontsize": 9},
+            xticklabels=short, yticklabels=short,
+        )  # fmt: skip
+        for place in range(len(sets)):
+            axes.add_patch(plt.Rectangle((place, place), 1, 1, fill=False, edgecolor=INK, lw=1.3))
+        axes.set_title(name, fontsize=10)
+        axes.set(xlabel="", ylabel="")
+        axes.tick_params(axis="both", length=0, labelsize=8.5)
+        axes.tick_params(axis="x", rotation=30)
+        axes.tick_params(axis="y", rotation=0)
+    for axes in grid.flat[len(names) :]:
+        axes.set_visible(False)
+    figure.supxlabel(f"Judged on ({what}; framed: at home)", fontsize=10)
+    figure.supylabel("Fitted on", fontsize=10)
+    figure.suptitle(title, x=0.02, ha="left", fontweight="bold", fontsize=12)
+    figure.tight_layout()
+    figure.text(0.02, -0.02, note, va="top", **small())
+    return figure
+
+
+def newcomer_curves(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
+    """What a new model brings against its labelled prompts, one line a router, with 95% intervals.
+
+    Args:
+        rows: system, labels (0 or more), value, ci_low, ci_high.
+    """
+    figure, axes = canvas(title, note)
+    shade = colours(rows["system"])
+    for name, part in rows.sort_values("labels").groupby("system", sort=False):
+        axes.plot(part["labels"], part["value"], "o-", color=shade[name], ms=5, mec="white", mew=0.8, label=name)
+        axes.fill_between(part["labels"], part["ci_low"], part["ci_high"], color=shade[name], alpha=0.06, lw=0)
+    axes.axhline(0, color=FAINT, lw=1.2, ls=(0, (1, 2)))
+    axes.annotate("without the newcomer", (1, 0), xycoords=("axes fraction", "data"), xytext=(-2, -9),
+                  textcoords="offset points", ha="right", **small())  # fmt: skip
+    axes.set_xscale("symlog", linthresh=10)
+    axes.set(xlabel="Labelled prompts of the newcomer", ylabel="Quality gained", xlim=(-1, None))
+    axes.set_xticks(sorted(rows["labels"].unique()))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    return with_legend(figure, axes)
+
+
+def share_targets(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
+    """Shares of strong calls on new prompts against those that were wanted, with the band that was foretold.
+
+    Args:
+        rows: system, wanted, share, low, high: one row a draw.
+    """
+    figure, axes = canvas(title, note, height=3.8)
+    axes.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (1, 2)))
+    shade = colours(rows["system"])
+    for name, part in rows.groupby("system", sort=False):
+        found = part.groupby("wanted")
+        spread = found["share"].quantile([0.025, 0.975]).unstack()
+        axes.fill_between(spread.index, spread[0.025], spread[0.975], color=shade[name], alpha=0.12, lw=0)
+        axes.plot(found["share"].median(), "o-", color=shade[name], ms=4, mec="white", mew=0.7, label=name)
+    foretold = rows.groupby("wanted")[["low", "high"]].median()
+    for bound in ("low", "high"):
+        axes.plot(foretold[bound], color=INK, lw=0.9, ls="--", label="foretold, 95%" if bound == "low" else None)
+    axes.set(xlabel="Wanted share of strong calls", ylabel="Share on new prompts")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1))
+    return with_legend(figure, axes)
