@@ -1,6 +1,7 @@
 """A model that joins late: how many labelled prompts of it until a router knows what it is good for?"""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 import numpy as np
 import pandas as pd
@@ -60,14 +61,14 @@ def joining(
     }
     drawn[len(known)] = [known]
     for name, router in routers.items():
-        before = router.clone().fit(train.subset(models=others)).predict_outcomes(test.subset(models=others))
-        alone = test.realised(test.quality, before.argmax(axis=1)).astype(float)
+        before = router.clone().fit(train.subset(models=others))
+        chosen = before.predict_outcomes(test.subset(models=others)).argmax(axis=1)
+        alone = test.realised(test.quality, chosen).astype(float)
         for k, samples in drawn.items():
             if not k and not isinstance(router, GraphFree):
                 continue
-            choices = np.stack(
-                [_fitted(router, train, model, rows).predict_outcomes(test).argmax(axis=1) for rows in samples]
-            )
+            fitted = [_joined(before, train, model, rows) for rows in samples]
+            choices = np.stack([one.predict_outcomes(test).argmax(axis=1) for one in fitted])
             gained = test.realised(test.quality, choices).astype(float).mean(axis=0) - alone
             share = (choices == len(others)).mean(axis=0)
             for metric, values in (("joined_quality", gained), ("joined_share", share)):
@@ -76,10 +77,9 @@ def joining(
     return pd.DataFrame(found)
 
 
-def _fitted(router: Router, train: Outcomes, model: str, rows: np.ndarray) -> Router:
-    """The router after it has seen so many outcomes of the newcomer."""
+def _joined(before: Router, train: Outcomes, model: str, rows: np.ndarray) -> Router:
+    """What a router fitted on the others becomes with the newcomer's outcomes in some rows."""
     seen = without_labels(train, model, rows)
-    if not isinstance(router, GraphFree):
-        return router.clone().fit(seen)
-    known = router.clone().fit(train.subset(models=[name for name in train.names if name != model]))
-    return known.add_model(seen, model)
+    if isinstance(before, GraphFree):
+        return copy(before).add_model(seen, model)  # which replaces what it changes, so a shallow copy will do
+    return before.clone().fit(seen)

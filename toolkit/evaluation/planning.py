@@ -116,6 +116,6 @@ def sentence(table: pd.DataFrame, size: int) -> str:
         money += f" beside ${row['answers_usd']:,.2f} for the answers"
     return (
         f"With {size:,} judged prompts the interval of a router's quality is ±{row['quality']:.3f}, that of its "
-        f"difference to another ±{row['difference']:.3f}; a true gain of {row['smallest_gain']:.3f} is found four times in five;"
-        f"{money}."
+        f"difference to another ±{row['difference']:.3f}; a true gain of {row['smallest_gain']:.3f} is found four "
+        f"times in five;{money}."
     )

@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from toolkit.calibration import CALIBRATORS, threshold_for_share
+from toolkit.calibration import CALIBRATORS, ShareThreshold, threshold_for_share
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import statistics
 from toolkit.evaluation.metrics import measured
-from toolkit.evaluation.protocol import Predictions, cross_predict
+from toolkit.evaluation.protocol import Predictions
 from toolkit.evaluation.systems import areas
-from toolkit.outcomes import Outcomes
-from toolkit.prompt import Prompt
+from toolkit.policy import ExpectedCost
+from toolkit.prompt import Prompt, as_text
 from toolkit.routers.base import Router
 from toolkit.routers.calibrated import Calibrated
 
@@ -63,17 +63,10 @@ def calibrated(routers: Mapping[str, Router], folds: int = 5, seed: int = 0) -> 
     return found
 
 
-def study(
-    marked: Outcomes, routers: Mapping[str, Router], bootstraps: int = 1000, seed: int = 0
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Routers before and after calibration, all fitted and calibrated on the training part, judged on the other.
-
-    Returns:
-        ``rows`` of all of them, and ``diagram`` frames under each other with a column ``system``.
-    """
-    predictions = cross_predict(marked, calibrated(routers, seed=seed), seed=seed)
-    drawn = [diagram(predictions, name).assign(system=name) for name in predictions.routers]
-    return rows(predictions, bootstraps, seed), pd.concat(drawn, ignore_index=True)
+def diagrams(predictions: Predictions) -> pd.DataFrame:
+    """``diagram`` of every router with scores, under each other with a column ``system``."""
+    named = [name for name, router in predictions.routers.items() if router.has_scores]
+    return pd.concat([diagram(predictions, name).assign(system=name) for name in named], ignore_index=True)
 
 
 def diagram(predictions: Predictions, name: str, bins: int = 10) -> pd.DataFrame:
@@ -92,33 +85,56 @@ def diagram(predictions: Predictions, name: str, bins: int = 10) -> pd.DataFrame
     return pd.DataFrame(found, columns=["predicted", "quality", "low", "high", "n"])
 
 
+def share_threshold(router: Router, prompts: Sequence[Prompt], share: float) -> ShareThreshold:
+    """The threshold that sends a share of reference prompts to a pair's second model, on the scale of ``strength``.
+
+    Of a router that knows costs it is the weight of ``Router.route``: the same share of strong calls, by the one
+    policy.
+
+    Args:
+        router: fitted on two models, the weak one first.
+        prompts: of the source whose traffic is to be routed, none of which it was fitted on.
+    """
+    return threshold_for_share(strength(router, prompts), share)
+
+
 def strength(router: Router, prompts: Sequence[Prompt]) -> np.ndarray:
     """How much better a pair's second model is expected to be on each prompt, (n,): what a threshold is set on.
 
-    For routers of win probabilities it is twice the probability minus 1, so shares are those of RouteLLM's thresholds.
+    Per dollar that it costs more, where the router knows costs. Of routers of win probabilities without costs it is
+    twice the probability minus 1, so shares are those of RouteLLM's thresholds.
 
     Raises:
-        ToolkitError: not two models, or no scores.
+        ToolkitError: not two models, no scores, or a second model that costs no more than the first.
     """
-    if len(router.models_) != 2 or not router.has_scores:
-        raise ToolkitError(f"A threshold needs a router with scores for two models; {router!r} is none.")
-    return np.diff(router.predict(prompts), axis=1)[:, 0]
+    if len(router.models_) != 2 or not router.has_scores or router.uses_metadata:
+        raise ToolkitError(f"A threshold needs a router with scores for two models from the text; {router!r} is none.")
+    lead = np.diff(router.predict(prompts), axis=1)[:, 0]
+    if router.cost_table_ is None:
+        return lead
+    dearer = np.diff(ExpectedCost(router.cost_table_).predict([as_text(prompt) for prompt in prompts]), axis=1)[:, 0]
+    if not (dearer > 0).all():
+        raise ToolkitError(
+            f"{router.models_[1]}: a strong model that costs more than {router.models_[0]} was expected; without that "
+            f"no weight parts them."
+        )
+    return lead / dearer
 
 
 def shares_met(
-    scores: np.ndarray, groups: np.ndarray, share: float, reference: int, draws: int = 200, seed: int = 0
+    scores: np.ndarray, groups: np.ndarray, shares: Sequence[float], reference: int, draws: int = 200, seed: int = 0
 ) -> pd.DataFrame:
     """Thresholds from one part of the prompts, held against the shares of strong calls on the others, many times.
 
     Args:
         scores: how much better the strong model is expected to be, (n,), by a router that saw none of these prompts.
         groups: codes (n,); a group lies on one side.
-        share: wanted.
+        shares: wanted.
         reference: prompts that a threshold is taken from.
 
     Returns:
-        One row a draw: ``threshold``, ``reached`` (on the reference), ``share`` (on the rest), ``low``, ``high`` (what
-        was foretold for it), ``new`` (prompts of the rest).
+        One row a draw and share: ``wanted``, ``threshold``, ``reached`` (on the reference), ``share`` (on the rest),
+        ``low`` and ``high`` (what was foretold for it), ``new`` (prompts of the rest).
 
     Raises:
         ToolkitError: nothing would be left to hold it against.
@@ -129,18 +145,24 @@ def shares_met(
     rng, found = np.random.default_rng(seed), []
     for _ in range(draws):
         order = rng.permutation(len(sizes))
-        taken = order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), reference)))]
-        known = np.isin(groups, taken)
-        one = threshold_for_share(scores[known], share)
-        new = int((~known).sum())
-        low, high = one.interval(new)
-        reached = float((scores[~known] >= one.threshold).mean())
-        found.append((one.threshold, one.reached, reached, low, high, new))
-    return pd.DataFrame(found, columns=["threshold", "reached", "share", "low", "high", "new"])
+        taken = np.zeros(len(sizes), dtype=bool)
+        taken[order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), reference)))]] = True
+        known = taken[groups]
+        for share in shares:
+            one = threshold_for_share(scores[known], share)
+            low, high = one.interval(int((~known).sum()))
+            met = float((scores[~known] >= one.threshold).mean())
+            found.append((share, one.threshold, one.reached, met, low, high, int((~known).sum())))
+    return pd.DataFrame(found, columns=["wanted", "threshold", "reached", "share", "low", "high", "new"])
 
 
 def share_rows(drawn: pd.DataFrame, name: str, wanted: float, reference: int) -> pd.DataFrame:
-    """``share_off`` (distance to the wanted share: median, least, that of 95 draws in 100) and ``share_covered``."""
+    """``share_off`` (distance to the wanted share: median, least, that of 95 draws in 100) and ``share_covered``.
+
+    Args:
+        drawn: of ``shares_met``; its rows of the wanted share.
+    """
+    drawn = drawn[drawn["wanted"] == wanted]
     off = (drawn["share"] - wanted).abs()
     inside = ((drawn["share"] >= drawn["low"]) & (drawn["share"] <= drawn["high"])).mean()
     note = f"{wanted:.0%} wanted, threshold from {reference:,} prompts"

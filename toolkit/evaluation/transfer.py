@@ -99,6 +99,8 @@ def matrix(
 ) -> pd.DataFrame:
     """Tidy rows of every router, training set and judged set, with columns ``train`` and ``test``.
 
+    Sets of pairs on which the stronger model does not surely lead are not judged: APGR divides by that lead.
+
     Returns:
         Of pairs ``apgr``, and ``apgr_lost``: what the same router, fitted on the judged set itself, has more (paired).
         Of larger pools ``quality_over_single``: quality of its best predicted model minus that of the model that is
@@ -109,6 +111,8 @@ def matrix(
         outcomes = predictions.outcomes
         counts = statistics.bootstrap_counts(outcomes.groups, bootstraps, seed)
         pair = len(outcomes.names) == 2
+        if pair and not has_gap(outcomes, counts):
+            continue
         values = areas(predictions, counts) if pair else _realised(predictions, counts)
         for key, samples in values.items():
             name, source = key.split(" < ")
@@ -122,7 +126,17 @@ def matrix(
                     measured(name, "quality_lost", lost),
                 ]
             found.append(pd.DataFrame(one).assign(train=source, test=target, n=len(outcomes)))
+    if not found:
+        raise ToolkitError(
+            f"Of {', '.join(sets)} none has a strong model that surely leads; transfer cannot be judged."
+        )
     return pd.concat(found, ignore_index=True)
+
+
+def has_gap(pair: Outcomes, counts: np.ndarray) -> bool:
+    """Whether the 95% interval of the strong model's lead lies above 0."""
+    weak, strong = statistics.resampled_means(counts, pair.quality.T).T
+    return bool(statistics.interval(strong - weak)[0] > 0)
 
 
 def _realised(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndarray]:

@@ -21,7 +21,7 @@ def reliability(rows: pd.DataFrame, title: str, note: str = "", values: dict[str
     """
     named = rows.assign(router=rows["system"].str.split(", ").str[0])
     names = list(dict.fromkeys(named["router"]))
-    across = min(_PER_ROW, len(names))
+    across = 2 if len(names) == 4 else min(_PER_ROW, len(names))
     down = -(-len(names) // across)
     figure, grid = plt.subplots(
         down, across, figsize=(3.3 * across + 0.4, 3.5 * down + 0.5), sharex=True, sharey=True, squeeze=False
@@ -39,7 +39,7 @@ def reliability(rows: pd.DataFrame, title: str, note: str = "", values: dict[str
         axes.grid(color=GRID)
         axes.set_aspect("equal")
         axes.set(xlim=(0, 1), ylim=(0, 1))
-        axes.legend(loc="upper left", fontsize=7.5, title="calibration error", title_fontsize=7.5, alignment="left")
+        axes.legend(loc="lower right", fontsize=7.5, title="calibration error", title_fontsize=7.5, alignment="left")
     for axes in grid.flat[len(names) :]:
         axes.set_visible(False)
     figure.supxlabel("Predicted quality", fontsize=10)

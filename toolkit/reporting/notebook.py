@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -49,15 +50,16 @@ class Notebook:
         limit = min(self.profile.max_prompts, most) if most else self.profile.max_prompts
         return datasets.load(self.dataset).sample(limit, self.seed)
 
-    def measure(self, rows: pd.DataFrame, split: str = "", **params: object) -> None:
+    def measure(self, rows: pd.DataFrame, split: str = "", by: Sequence[str] = (), **params: object) -> None:
         """Keep measurements: system, metric, value, ci_low, ci_high, unit, n, note and ``metrics.DETAILS``.
 
         Args:
             split: which prompts were judged (``cv5``, ``test``, or "" for all).
+            by: columns of the rows that are such parameters too.
             params: what else a reader must know to repeat the figure.
         """
         kept = rows.assign(notebook=self.name, dataset=self.label, split=split, seed=self.seed, device=self.device)
-        self._parts[tables.MEASUREMENTS].append(tables.fold(kept, self._params | params))
+        self._parts[tables.MEASUREMENTS].append(tables.fold(kept, self._params | params, by))
 
     def keep(self, comparison: Comparison, predictions: Predictions, analysis: str) -> None:
         """Keep a comparison's measurements, curves and choices under the name of the analysis (pair, cost)."""

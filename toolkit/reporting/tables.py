@@ -5,7 +5,7 @@ Reports, comparisons and alarms read only these; nothing is retrained and no not
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,9 @@ def canonical(value: Mapping[str, Any]) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def fold(rows: pd.DataFrame, params: Mapping[str, Any]) -> pd.DataFrame:
-    """Rows with ``metrics.DETAILS`` as columns -> the published columns, the details in ``params``."""
-    details = [name for name in DETAILS if name in rows.columns]
+def fold(rows: pd.DataFrame, params: Mapping[str, Any], by: Sequence[str] = ()) -> pd.DataFrame:
+    """Rows with ``metrics.DETAILS`` and ``by`` as columns -> the published columns, these in ``params``."""
+    details = [name for name in (*DETAILS, *by) if name in rows.columns]
     own = [{k: v for k, v in row.items() if pd.notna(v)} for row in rows[details].to_dict("records")]
     return rows.drop(columns=details).assign(params=[canonical({**params, **row}) for row in own])
 

@@ -36,6 +36,11 @@ from toolkit.routers.similarity import EloRating, SimilarityWeighted
 
 EVERY_VIEW = "minilm+lexical+surface"  # what a prompt means, which words it has, what it looks like
 BASELINE, LEARNED, OTHER = "baseline", "learned", "by class"
+KINDS = {
+    BASELINE: "Baselines and bounds, in every comparison (toolkit.routers.BASELINES)",
+    LEARNED: "Learned from labels (toolkit.routers.LEARNED)",
+    OTHER: "By class: what needs weights, policies, answers or another router",
+}
 LLMROUTER = "ulab-uiuc/LLMRouter @ 02a4d8d"  # whose list of single-round routers the entries name
 
 
@@ -96,7 +101,7 @@ CATALOGUE: dict[str, Entry] = {
     ),
     "random": _baseline("a score drawn once per text", RandomScore, "RouteLLM", "nothing"),
     "prompt-length": _baseline("the longer, the stronger", PromptLength),
-    "length-rule": _baseline("three tiers by tokens, as tx402's customer routes", TokenLengthRule, needs="prices"),
+    "length-rule": _baseline("three tiers by tokens, the rule in use today", TokenLengthRule, needs="prices"),
     "length-rule-shares": _baseline(
         "the length rule's shares, drawn at random", lambda: ShareMatchedRandom(TokenLengthRule()),
         "arXiv 2608.14641", "prices",

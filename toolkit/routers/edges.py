@@ -150,9 +150,9 @@ class GraphFree(EmbeddingRouter):
         more = np.full((int(rows.sum()), len(self.models_) + 1), np.nan)
         more[:, -1] = alone.quality[rows, 0]
         before = np.hstack([self.quality_, np.full((len(self.quality_), 1), np.nan)])
-        fresh = self._encode([text for text, row in zip(alone.texts, rows, strict=True) if row])
+        fresh = self._encode(alone.subset(rows).texts) if rows.any() else self.vectors_[:0]
         self.known_ = np.vstack([self.known_, model_features(alone)])
-        self._remember(np.vstack([self.vectors_, fresh.reshape(len(more), -1)]), np.vstack([before, more]))
+        self._remember(np.vstack([self.vectors_, fresh]), np.vstack([before, more]))
         self.models_ = [*self.models_, model]
         self.cost_table_ = policy.ExpectedCost(self.cost_table_).joined(alone)
         return self

@@ -1,64 +1,18 @@
-"""The command line. Every mistake a user can make ends in one sentence on stderr and exit status 2."""
+"""Commands that ask a saved router, or policies in words: route, threshold, arena."""
 
 import argparse
 import sys
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from toolkit.errors import ToolkitError
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse and run; returns the exit status: 0 done, 1 a finding or a failed notebook, 2 a mistake to mend."""
-    options = _parser().parse_args(arguments)
-    try:
-        return options.run(options)
-    except ToolkitError as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on where this one stopped.", file=sys.stderr)
-        return 130
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m toolkit",
-        description="Which router should send which prompt to which model, and how do we know?",
-    )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-
-    doctor = commands.add_parser("doctor", help="check versions, CPU, memory, GPU and data mirror")
-    doctor.set_defaults(run=_doctor)
-
-    data = commands.add_parser("data", help="list the data sets: rows, models, licence, size, at hand or not")
-    data.set_defaults(run=_data)
-
-    _add_report(commands)
+def add(commands: Any) -> None:
+    """Their parsers."""
     _add_route(commands)
+    _add_threshold(commands)
     _add_arena(commands)
-    return parser
-
-
-def _add_report(commands: Any) -> None:
-    report = commands.add_parser(
-        "report", help="run the notebooks and make the report; prints the path of index.html last"
-    )
-    report.add_argument(
-        "--dataset", action="append", metavar="NAME",
-        help="a name of `python -m toolkit data` or the path of a CSV, JSONL or Parquet table; repeatable "
-        "(default: synthetic); options behind a question mark: 'synthetic?models=40'",
-    )  # fmt: skip
-    report.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
-    report.add_argument("--profile", default="quick", help="smoke, quick or full (default: %(default)s)")
-    report.add_argument("--seed", type=int, default=0, help="of folds and resampling (default: %(default)s)")
-    report.add_argument("--out", type=Path, metavar="DIR", help="folder of runs (default: reports/)")
-    report.set_defaults(run=_report)
-    report.add_argument(
-        "--only", action="append", metavar="NN", help="only the notebooks whose names start so; repeatable"
-    )
 
 
 def _add_route(commands: Any) -> None:
@@ -89,6 +43,21 @@ def _add_route(commands: Any) -> None:
     route.set_defaults(run=_route)
 
 
+def _add_threshold(commands: Any) -> None:
+    threshold = commands.add_parser("threshold", help="the threshold that sends a share of prompts to the strong model")
+    threshold.add_argument("router", type=Path, help="folder written by save_router; a router for two models")
+    threshold.add_argument("--share", type=float, required=True, metavar="S", help="of strong calls, 0 to 1")
+    threshold.add_argument(
+        "--prompts", required=True, metavar="FILE",
+        help="reference prompts: a text file with one a line, or whatever --dataset of report takes",
+    )  # fmt: skip
+    threshold.add_argument(
+        "--new", type=int, default=1000, metavar="N", help="new prompts that a share is foretold for (default: 1000)"
+    )
+    _takes_classes(threshold)
+    threshold.set_defaults(run=_threshold)
+
+
 def _add_arena(commands: Any) -> None:
     arena = commands.add_parser("arena", help="write a prediction file in RouterArena's format from a saved router")
     arena.add_argument("router", type=Path, help="folder written by toolkit.save_router")
@@ -103,59 +72,6 @@ def _takes_classes(command: argparse.ArgumentParser) -> None:
         "--class", dest="classes", action="append", default=[], metavar="MODULE:CLASS",
         help="a router class of your own that the folder may hold; repeatable",
     )  # fmt: skip
-
-
-def _doctor(options: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.table import Table
-
-    from toolkit.doctor import examine
-
-    table = Table(box=None, pad_edge=False, show_header=False)
-    findings = []
-    for finding in examine():
-        findings.append(finding)
-        mark = "[green]OK[/]" if finding.ok else "[bold red]FAIL[/]"
-        table.add_row(mark, finding.subject, finding.found + (f"\n→ {finding.remedy}" if finding.remedy else ""))
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
-    return 0 if all(finding.ok for finding in findings) else 1
-
-
-def _data(options: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.table import Table
-
-    from toolkit.datasets.catalogue import table as catalogue
-
-    frame = catalogue()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in frame.columns:
-        table.add_column(name, justify="right" if frame[name].dtype.kind in "if" else "left", no_wrap=name == "name")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(f"{value:,}" if isinstance(value, int | float) else str(value) for value in row))
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
-    return 0
-
-
-def _report(options: argparse.Namespace) -> int:
-    from toolkit.reporting.execute import spare_start_up
-
-    spare_start_up()
-    from toolkit.reporting import report
-
-    made = report.make(
-        names=options.dataset or ["synthetic"],
-        device=options.device,
-        profile=options.profile,
-        seed=options.seed,
-        out=options.out,
-        only=options.only or [],
-        tell=partial(print, flush=True),
-    )
-    if made.failures:
-        print(f"{len(made.failures)} part(s) failed; the same command goes on where this one stopped.", file=sys.stderr)
-    print(made.index)
-    return 1 if made.failures else 0
 
 
 def _route(options: argparse.Namespace) -> int:
@@ -222,6 +138,36 @@ def _router_class(name: str) -> Any:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as err:
         raise ToolkitError(f"--class takes MODULE:CLASS; {name!r} could not be imported ({err}).") from err
+
+
+def _threshold(options: argparse.Namespace) -> int:
+    from toolkit.evaluation import reliability
+    from toolkit.routers.persistence import load_router
+
+    router = load_router(options.router, known=[_router_class(name) for name in options.classes])
+    found = reliability.share_threshold(router, _reference(options.prompts), options.share)
+    low, high = found.interval(options.new)
+    weak, strong = router.models_
+    unit = "predicted quality" if router.cost_table_ is None else "predicted quality per dollar"
+    print(f"{found.threshold:.6g} {unit}: {strong} where it leads {weak} by so much or more")
+    print(f"  {found.reached:.1%} of {found.reference:,} reference prompts ({options.share:.1%} wanted)")
+    print(f"  of {options.new:,} new prompts of the same source, {low:.1%} to {high:.1%} in 95 cases of 100")
+    if router.cost_table_ is not None:
+        print(f"  python -m toolkit route --router {options.router} --weight {found.threshold:.6g} ...")
+    return 0
+
+
+def _reference(name: str) -> list[str]:
+    """Reference prompts: a text file with one a line, or the prompts of a data set."""
+    from toolkit import load
+
+    if Path(name).suffix.lower() not in (".txt", ".text"):
+        return load(name).texts
+    try:
+        lines = Path(name).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as err:
+        raise ToolkitError(f"{name}: a text file with one prompt a line was expected ({err}).") from err
+    return [line for line in lines if line.strip()]
 
 
 def _arena(options: argparse.Namespace) -> int:

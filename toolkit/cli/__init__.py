@@ -1,0 +1,143 @@
+"""The command line. Every mistake a user can make ends in one sentence on stderr and exit status 2."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from toolkit.cli import asking
+from toolkit.errors import ToolkitError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse and run; returns the exit status: 0 done, 1 a finding or a failed notebook, 2 a mistake to mend."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except ToolkitError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on where this one stopped.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m toolkit",
+        description="Which router should send which prompt to which model, and how do we know?",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    doctor = commands.add_parser("doctor", help="check versions, CPU, memory, GPU and data mirror")
+    doctor.set_defaults(run=_doctor)
+
+    data = commands.add_parser("data", help="list the data sets: rows, models, licence, size, at hand or not")
+    data.set_defaults(run=_data)
+
+    routers = commands.add_parser("routers", help="list the routers: what they go by, source, needs, costs")
+    routers.add_argument("--time", action="store_true", help="fit each on 500 embedded prompts and time it: a minute")
+    routers.set_defaults(run=_routers)
+
+    _add_report(commands)
+    asking.add(commands)
+    return parser
+
+
+def _add_report(commands: Any) -> None:
+    report = commands.add_parser(
+        "report", help="run the notebooks and make the report; prints the path of index.html last"
+    )
+    report.add_argument(
+        "--dataset", action="append", metavar="NAME",
+        help="a name of `python -m toolkit data` or the path of a CSV, JSONL or Parquet table; repeatable "
+        "(default: synthetic); options behind a question mark: 'synthetic?models=40'",
+    )  # fmt: skip
+    report.add_argument("--device", default="auto", help="auto, cpu or cuda (default: %(default)s)")
+    report.add_argument("--profile", default="quick", help="smoke, quick or full (default: %(default)s)")
+    report.add_argument("--seed", type=int, default=0, help="of folds and resampling (default: %(default)s)")
+    report.add_argument("--out", type=Path, metavar="DIR", help="folder of runs (default: reports/)")
+    report.set_defaults(run=_report)
+    report.add_argument(
+        "--only", action="append", metavar="NN", help="only the notebooks whose names start so; repeatable"
+    )
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    from toolkit.doctor import examine
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    findings = []
+    for finding in examine():
+        findings.append(finding)
+        mark = "[green]OK[/]" if finding.ok else "[bold red]FAIL[/]"
+        table.add_row(mark, finding.subject, finding.found + (f"\n→ {finding.remedy}" if finding.remedy else ""))
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+def _data(options: argparse.Namespace) -> int:
+    from toolkit.datasets.catalogue import table
+
+    _print(table())
+    return 0
+
+
+def _routers(options: argparse.Namespace) -> int:
+    from toolkit.routers import catalogue
+
+    frame = catalogue.table()
+    if options.time:
+        from toolkit.evaluation.learning import catalogue_times
+
+        frame = frame.drop(columns=["needs"]).merge(catalogue_times(), on="name", how="left")
+        frame["fit_s"], frame["predict_ms"] = (
+            frame[name].map("{:.2f}".format).replace("nan", "–") for name in ("fit_s", "predict_ms")
+        )
+    for kind, part in frame.groupby("kind", sort=False):
+        print(f"\n{catalogue.KINDS[kind]}")
+        idle = [name for name in ("kind", "class") if name == "kind" or kind != catalogue.OTHER]
+        _print(part.drop(columns=idle))
+    print(f"\nLLMRouter's: its name for the same kind of router ({catalogue.LLMROUTER}, single-round list).")
+    return 0
+
+
+def _print(frame: Any) -> None:
+    """A frame for the terminal, or 160 columns wide for a file."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in frame.columns:
+        table.add_column(
+            name, justify="right" if frame[name].dtype.kind in "if" else "left", no_wrap=name == "name", overflow="fold"
+        )
+    for row in frame.itertuples(index=False):
+        table.add_row(*(f"{value:,}" if isinstance(value, int | float) else str(value) for value in row))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+def _report(options: argparse.Namespace) -> int:
+    from toolkit.reporting.execute import spare_start_up
+
+    spare_start_up()
+    from toolkit.reporting import report
+
+    made = report.make(
+        names=options.dataset or ["synthetic"],
+        device=options.device,
+        profile=options.profile,
+        seed=options.seed,
+        out=options.out,
+        only=options.only or [],
+        tell=partial(print, flush=True),
+    )
+    if made.failures:
+        print(f"{len(made.failures)} part(s) failed; the same command goes on where this one stopped.", file=sys.stderr)
+    print(made.index)
+    return 1 if made.failures else 0

@@ -1,0 +1,182 @@
+"""The questions of notebook 09, sized by profile: which routers are asked, on how many labels, how often."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from toolkit.errors import ToolkitError
+from toolkit.evaluation import newcomer, planning, reliability, transfer
+from toolkit.evaluation.arena import robustness
+from toolkit.evaluation.leaderboard import Comparison, compare_on_cost
+from toolkit.evaluation.metrics import METRICS
+from toolkit.evaluation.protocol import MIN_PROMPTS, Predictions, cross_predict
+from toolkit.outcomes import Outcomes
+from toolkit.routers import ROUTERS
+from toolkit.routers.base import Router
+from toolkit.routers.baselines import SingleModel
+from toolkit.routers.cascade import Among, SelfCheckCascade, with_cascade
+
+SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
+MOVED = "half of each set fitted on, the other half judged"
+JOINED = "half of the prompts judged; bands: 95% bootstrap over these"
+FULL = ("ridge", "logistic", "svm", "knn", "cluster", "avengers", "cluster-elo", "sw", "mf", "rorf", "hybrid-llm",
+        "routerdc", "graph-free", "boosting", "mlp")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is done.
+
+    Attributes:
+        calibrated, moved, joined, perturbed: names in ``ROUTERS`` for each question.
+        labels: to fit on, of each set that a router is moved between.
+        draws: of references for thresholds; of labelled prompts of a newcomer.
+        shaken: prompts that are perturbed.
+    """
+
+    calibrated: tuple[str, ...]
+    moved: tuple[str, ...]
+    joined: tuple[str, ...]
+    perturbed: tuple[str, ...]
+    labels: int
+    draws: tuple[int, int]
+    shaken: int
+
+
+PLANS = {
+    "smoke": Plan(
+        ("ridge", "hybrid-llm"), ("prompt-length", "ridge"), ("knn", "graph-free"), ("prompt-length", "ridge"),
+        200, (20, 1), 40,
+    ),
+    "quick": Plan(
+        ("ridge", "knn", "hybrid-llm", "cluster-elo"),
+        ("prompt-length", "ridge", "knn"),
+        ("ridge", "knn", "cluster", "graph-free"),
+        ("prompt-length", "knn-lexical", "knn", "cluster", "avengers", "ridge", "hybrid-llm", "routerdc"),
+        2_000, (100, 3), 120,
+    ),
+    "full": Plan(
+        FULL, ("prompt-length", "domain-mean", "ridge", "knn", "cluster", "boosting"),
+        ("ridge", "knn", "cluster", "avengers", "graph-free", "mf"),
+        ("prompt-length", "length-rule", "knn-lexical", *FULL), 5_000, (500, 10), 1_000,
+    ),
+}  # fmt: skip
+
+
+def routers(names: tuple[str, ...]) -> dict[str, Router]:
+    """Fresh ones, by name."""
+    return {name: ROUTERS[name]() for name in names}
+
+
+def targets(predictions: Predictions, plan: Plan, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Thresholds for shares of strong calls, from half of the judged prompts, held against the other half.
+
+    Args:
+        predictions: of a pair, by routers that were fitted elsewhere.
+
+    Returns:
+        Tidy rows at a wanted share of 30%, and every draw with ``system`` and ``wanted``.
+    """
+    groups, reference = predictions.outcomes.groups, len(predictions.outcomes) // 2
+    rows, drawn = [], []
+    for name in plan.calibrated:
+        lead = np.diff(predictions.quality[name], axis=1)[:, 0]
+        draws = reliability.shares_met(lead, groups, SHARES, reference, plan.draws[0], seed)
+        drawn.append(draws.assign(system=name))
+        rows.append(reliability.share_rows(draws, name, 0.3, reference))
+    return pd.concat(rows, ignore_index=True), pd.concat(drawn, ignore_index=True)
+
+
+def moved(sets: Mapping[str, Outcomes], plan: Plan, bootstraps: int, seed: int = 0) -> pd.DataFrame:
+    """``transfer.matrix`` of the plan's routers; empty where there are not two sets."""
+    if len(sets) < 2:
+        return pd.DataFrame(columns=["system", "metric", "value", "train", "test"])
+    return transfer.matrix(sets, routers(plan.moved), plan.labels, bootstraps, seed)
+
+
+def joined(marked: Outcomes, plan: Plan, bootstraps: int, seed: int = 0) -> pd.DataFrame:
+    """``newcomer.joining`` of the plan's routers; empty where the pool has two models."""
+    if len(marked.names) < 3:
+        return pd.DataFrame(columns=["system", "metric", "value", "labels"])
+    return newcomer.joining(marked, routers(plan.joined), draws=plan.draws[1], bootstraps=bootstraps, seed=seed)
+
+
+def flips(outcomes: Outcomes, plan: Plan, folds: int, bootstraps: int, seed: int = 0) -> pd.DataFrame:
+    """Rows of ``arena.robustness``, which routers change their mind least."""
+    return robustness(outcomes, routers(plan.perturbed), folds, bootstraps, seed, plan.shaken)
+
+
+def cascade(pair: Outcomes, folds: int, bootstraps: int, seed: int = 0) -> tuple[Comparison, Predictions] | None:
+    """A self-checking cascade against routers that decide before any answer; None without answers or costs."""
+    if pair.answers is None or pair.cost_source == "none":
+        return None
+    both = with_cascade(pair)
+    direct = {name: Among(ROUTERS[name]()) for name in ("random", "prompt-length", "ridge", "knn")}
+    singles = {"always-weak": SingleModel(both.names[0]), "always-strong": SingleModel(both.names[1])}
+    systems = {**singles, **direct, "cascade, self-check": SelfCheckCascade()}
+    predictions = cross_predict(both, systems, folds, seed, costs=True)
+    return compare_on_cost(predictions, bootstraps, seed), predictions
+
+
+def sizes(predictions: Predictions, bootstraps: int, seed: int = 0) -> pd.DataFrame:
+    """``planning.advice`` for the first router of the plan against the next one."""
+    first, second = [name for name in predictions.routers if ", " not in name][:2]
+    return planning.advice(predictions, first, second, bootstraps=bootstraps, seed=seed)
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The advice for human eyes."""
+    wanted = {
+        "quality": "quality ±", "difference": "difference ±", "apgr": "APGR ±", "apgr_difference": "APGR difference ±",
+        "smallest_gain": "gain found 4 times in 5",
+    }  # fmt: skip
+    told = pd.DataFrame({"judged prompts": table["prompts"].map("{:,}".format)})
+    for column, heading in wanted.items():
+        if column in table:
+            told[heading] = table[column].map("{:.3f}".format)
+    told["answers, USD"] = table["answers_usd"].map(lambda usd: f"{usd:,.2f}" if np.isfinite(usd) else "unknown")
+    told["judging, USD"] = table["judging_usd"].map("{:,.2f}".format)
+    return told.set_index("judged prompts").rename_axis(None)
+
+
+def note(outcomes: Outcomes, text: str) -> str:
+    """What must stand under a figure that judges parts of its own."""
+    return " · ".join([outcomes.name, *(["SYNTHETIC outcomes"] if outcomes.synthetic else []), text])
+
+
+def conclusion(errors: pd.DataFrame, shares: pd.DataFrame, moved: Mapping[str, pd.DataFrame] | pd.DataFrame) -> str:
+    """Three sentences: calibration, target share, transfer."""
+    ece = errors[errors["metric"] == "ece"].set_index("system")["value"]
+    raw = [name for name in ece.index if ", " not in name]
+    after = {name: min(ece[f"{name}, {kind}"] for kind in ("platt", "isotonic")) for name in raw}
+    worst = max(raw, key=lambda name: ece[name])
+    off = shares[shares["metric"] == "share_off"]
+    told = [
+        f"Calibration takes the error of {worst} from {ece[worst]:.3f} to {after[worst]:.3f}; the worst of all after "
+        f"it is {max(after.values()):.3f}.",
+        f"A wanted 30% of strong calls is met within {100 * off['ci_high'].max():.1f} points in 95 draws of 100.",
+    ]
+    if len(moved):
+        metric = "apgr" if (moved["metric"] == "apgr").any() else "quality_over_single"
+        kept = moved[moved["metric"] == metric]
+        home = kept["train"] == kept["test"]
+        here, there = kept[home].groupby("system")["value"].mean(), kept[~home].groupby("system")["value"].mean()
+        best = here.idxmax()
+        told.append(
+            f"{best} is best at home ({METRICS[metric].label} {here[best]:.3f}) and has {there[best]:.3f} elsewhere; "
+            f"best elsewhere is {there.idxmax()} ({there.max():.3f})."
+        )
+    return " ".join(told)
+
+
+def require(pair: Outcomes) -> Outcomes:
+    """The pair itself.
+
+    Raises:
+        ToolkitError: too few prompts to cut in three.
+    """
+    if len(pair) < 6 * MIN_PROMPTS:
+        raise ToolkitError(f"{pair.name}: {6 * MIN_PROMPTS} prompts or more were expected; found {len(pair)}.")
+    return pair
