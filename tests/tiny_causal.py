@@ -10,16 +10,19 @@ import os
 import random
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
 from toolkit.routers.arch import ArchRouter
+from toolkit.routers.gradient import one_thread
 from toolkit.routes.answers import answer_of
 from toolkit.routes.causal import Causal
 from toolkit.routes.scoring import cache_argument, shared
 from toolkit.routes.table import OTHER, RouteTable
 
 LEARNING_RATE = 3e-3
+Kind = tuple[list[int], list[tuple[list[int], list[int]]]]  # what all prompts begin with; (rest of a prompt, answer)
 TABLE = RouteTable.build(
     policies={
         "code_writing": "Writing programs, functions and scripts.",
@@ -93,19 +96,10 @@ def vague(count: int, seed: int) -> list[list[dict[str, str]]]:
 @cache
 def trained(steps: int = 600, batch: int = 32) -> Path:
     """The folder of its weights and tokenizer."""
-    folder = Path(tempfile.mkdtemp(prefix="tiny-causal-"))
-    atexit.register(_removed, folder, os.getpid())
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(
-        1
-    )  # products are tiny: a second thread that spins beside other programs takes thrice the time
-    try:
-        _untrained(folder)
-        _train(folder, steps, batch)
-    finally:
-        torch.set_num_threads(threads)
+    ways = ("tree", "labels")
+    texts = [ArchRouter(TABLE, decide=way).prompt(turns) for way in ways for turns in conversations(300, 0)[0]]
+    folder = untrained(texts)
+    learn(folder, lambda model: [_examples(model, way) for way in ways], steps, batch)
     return folder
 
 
@@ -114,18 +108,18 @@ def _removed(folder: Path, owner: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _untrained(folder: Path) -> None:
+def untrained(texts: Sequence[str], labels: Sequence[str] = ()) -> Path:
+    """A folder, gone with this process, of random weights and a tokenizer of some texts, each label one token."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
     marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    folder = Path(tempfile.mkdtemp(prefix="tiny-causal-"))
+    atexit.register(_removed, folder, os.getpid())
     words = Tokenizer(models.BPE())
     words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     words.decoder = decoders.ByteLevel()
-    texts = [
-        ArchRouter(TABLE, decide=way).prompt(turns) for way in ("tree", "labels") for turns in conversations(300, 0)[0]
-    ]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     words.train_from_iterator(
         texts, trainers.BpeTrainer(vocab_size=700, special_tokens=marks, initial_alphabet=alphabet)
@@ -133,6 +127,7 @@ def _untrained(folder: Path) -> None:
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=words, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=_CHAT
     )
+    tokenizer.add_tokens(list(labels))
     tokenizer.save_pretrained(folder)
     config = Qwen2Config(
         vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
@@ -143,23 +138,33 @@ def _untrained(folder: Path) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         Qwen2ForCausalLM(config).save_pretrained(folder)
+    return folder
 
 
-def _train(folder: Path, steps: int, batch: int) -> None:
-    """Names and labels in turn; what all prompts begin with runs once a step, and its batch of endings behind it."""
+def learn(folder: Path, kinds: Callable[[Causal], list[Kind]], steps: int, batch: int) -> None:
+    """Train until the answers are right; kinds of prompts in turn.
+
+    What all prompts of a kind begin with runs once a step, and its batch of endings behind it. Products are tiny: a
+    second thread that spins beside other programs takes thrice the time.
+    """
+    with one_thread():
+        _learn(folder, kinds, steps, batch)
+
+
+def _learn(folder: Path, kinds: Callable[[Causal], list[Kind]], steps: int, batch: int) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
     network = AutoModelForCausalLM.from_pretrained(folder)
     model = Causal(network, AutoTokenizer.from_pretrained(folder), "fp32")
-    kinds = [_examples(model, way) for way in ("tree", "labels")]
+    taught = kinds(model)
     rng = random.Random(0)
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 0.05, 1.0, total_iters=20)
     losses: list[float] = []
     network.train()
     for step in range(steps):
-        prefix, rows = kinds[step % 2]
+        prefix, rows = taught[step % len(taught)]
         part = rng.sample(rows, batch)
         longest = max(len(prompt) + len(answer) for prompt, answer in part)
         ids = torch.full((batch, longest), model.tokenizer.pad_token_id)
@@ -181,20 +186,24 @@ def _train(folder: Path, steps: int, batch: int) -> None:
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
-        if len(losses) >= 10 and max(losses[-10:]) < 0.02:  # it routes rightly
+        if len(losses) >= 10 and max(losses[-10:]) < 0.02:  # it answers rightly
             break
     else:
-        raise AssertionError(f"the tiny router did not learn its routes in {steps} steps")
+        raise AssertionError(f"the tiny model did not learn its answers in {steps} steps")
     network.eval().save_pretrained(folder)
 
 
-def _examples(model: Causal, way: str) -> tuple[list[int], list[tuple[list[int], list[int]]]]:
-    """What all prompts begin with, and (the rest of a prompt, its answer) of each conversation."""
+def _examples(model: Causal, way: str) -> Kind:
+    """Every conversation and its route, as a router in one of its ways asks and hears it."""
     router = ArchRouter(TABLE, decide=way)
     answers = dict(zip((*TABLE.names, OTHER), [*(name for name, _ in router.presented()), OTHER], strict=True))
     told, routes = conversations(1500, 0)
     prompts = [model.ids(model.chat(router.prompt(turns))) for turns in told]
-    prefix = shared(prompts)
     ends = [model.tokenizer.eos_token_id]
-    pairs = zip(prompts, routes, strict=True)
-    return prefix, [(ids[len(prefix) :], model.ids(answer_of(answers[route])) + ends) for ids, route in pairs]
+    return kind_of(prompts, [model.ids(answer_of(answers[route])) + ends for route in routes])
+
+
+def kind_of(prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> Kind:
+    """Prompts of one beginning and their answers, as ``learn`` takes them."""
+    prefix = shared(prompts)
+    return prefix, [(ids[len(prefix) :], answer) for ids, answer in zip(prompts, answers, strict=True)]

@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,18 @@ class _OneBlasThread:
 # OpenBLAS threads spin for their next product for some 20 ms, and a network that runs meanwhile waits for their cores:
 # on two cores it takes twice its time. Products of one prompt are small and gain nothing from threads.
 one_blas_thread = _OneBlasThread()
+
+
+def one_openmp_thread() -> AbstractContextManager[Any]:
+    """One thread for scikit-learn's loops, of small fits.
+
+    Their threads meet at every step of a k-means and at every node of a boosted tree, and wait there by spinning:
+    beside a second program on the same cores such a fit takes up to fifty times as long, and alone the threads save
+    little.
+    """
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, "openmp")
 
 
 def cuda() -> dict[str, Any] | None:

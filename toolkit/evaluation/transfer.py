@@ -20,7 +20,7 @@ ROLES = ("weak", "strong")
 
 
 def siblings(name: str, outcomes: Outcomes, most: int = 4, prompts: int = 5_000, seed: int = 0) -> dict[str, Outcomes]:
-    """Sets of the same models as one data set: others of its family that are at hand, else its own domains.
+    """Sets with the models of one data set: others of its family that are at hand, else its own domains.
 
     Args:
         name: as ``datasets.load`` takes it.
@@ -32,7 +32,7 @@ def siblings(name: str, outcomes: Outcomes, most: int = 4, prompts: int = 5_000,
     family = base.partition("/")[0] + "/" if base in CATALOGUE and "/" in base else ""
     names = [other for other, entry in CATALOGUE.items() if family and other.startswith(family)]
     found = {other: datasets.load(other) for other in names if CATALOGUE[other].at_hand() != "no"}
-    found = {other: data for other, data in found.items() if set(data.names) == set(outcomes.names)}
+    found = {other: data for other, data in found.items() if set(data.names) >= set(outcomes.names)}
     if len(found) < 2:
         sizes = outcomes.prompts["domain"].value_counts()
         chosen = [domain for domain, size in sizes.items() if domain and size >= 2 * MIN_PROMPTS][:most]

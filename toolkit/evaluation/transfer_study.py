@@ -89,11 +89,21 @@ def targets(predictions: Predictions, plan: Plan, seed: int = 0) -> tuple[pd.Dat
     return pd.concat(rows, ignore_index=True), pd.concat(drawn, ignore_index=True)
 
 
-def moved(sets: Mapping[str, Outcomes], plan: Plan, bootstraps: int, seed: int = 0) -> pd.DataFrame:
-    """``transfer.matrix`` of the plan's routers; empty where there are not two sets."""
-    if len(sets) < 2:
+def moved(sets: Mapping[str, Outcomes], plan: Plan, bootstraps: int, seed: int = 0, pool: bool = False) -> pd.DataFrame:
+    """``transfer.matrix`` of the plan's routers; empty without two sets, and without a pool where one is wanted."""
+    if len(sets) < 2 or (pool and len(next(iter(sets.values())).names) < 3):
         return pd.DataFrame(columns=["system", "metric", "value", "train", "test"])
     return transfer.matrix(sets, routers(plan.moved), plan.labels, bootstraps, seed)
+
+
+def homes(*moved: pd.DataFrame) -> pd.DataFrame | str:
+    """``transfer.summary`` of a pair's and of a pool's matrix side by side; a dash where nothing was moved."""
+    tables = {METRICS[_main(one)].label: transfer.summary(one) for one in moved if len(one)}
+    return pd.concat(tables, axis=1).fillna("–") if tables else "–"
+
+
+def _main(moved: pd.DataFrame) -> str:
+    return "apgr" if (moved["metric"] == "apgr").any() else "quality_over_single"
 
 
 def joined(marked: Outcomes, plan: Plan, bootstraps: int, seed: int = 0) -> pd.DataFrame:
@@ -146,20 +156,21 @@ def note(outcomes: Outcomes, text: str) -> str:
     return " · ".join([outcomes.name, *(["SYNTHETIC outcomes"] if outcomes.synthetic else []), text])
 
 
-def conclusion(errors: pd.DataFrame, shares: pd.DataFrame, moved: Mapping[str, pd.DataFrame] | pd.DataFrame) -> str:
+def conclusion(errors: pd.DataFrame, shares: pd.DataFrame, moved: pd.DataFrame) -> str:
     """Three sentences: calibration, target share, transfer."""
     ece = errors[errors["metric"] == "ece"].set_index("system")["value"]
     raw = [name for name in ece.index if ", " not in name]
     after = {name: min(ece[f"{name}, {kind}"] for kind in ("platt", "isotonic")) for name in raw}
     worst = max(raw, key=lambda name: ece[name])
-    off = shares[shares["metric"] == "share_off"]
+    off = shares[shares["metric"] == "share_off"].set_index("system")["ci_high"]
     told = [
         f"Calibration takes the error of {worst} from {ece[worst]:.3f} to {after[worst]:.3f}; the worst of all after "
         f"it is {max(after.values()):.3f}.",
-        f"A wanted 30% of strong calls is met within {100 * off['ci_high'].max():.1f} points in 95 draws of 100.",
+        f"A wanted 30% of strong calls is met within {100 * off.min():.1f} points in 95 draws of 100 by "
+        f"{off.idxmin()}, and within {100 * off.max():.1f} by {off.idxmax()}.",
     ]
     if len(moved):
-        metric = "apgr" if (moved["metric"] == "apgr").any() else "quality_over_single"
+        metric = _main(moved)
         kept = moved[moved["metric"] == metric]
         home = kept["train"] == kept["test"]
         here, there = kept[home].groupby("system")["value"].mean(), kept[~home].groupby("system")["value"].mean()

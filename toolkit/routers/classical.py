@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.calibration import Platt
+from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.routers.embedding import EmbeddingRouter
 from toolkit.routers.trees import Trees, boosted
@@ -72,6 +73,8 @@ class SupportVectorMachine(EmbeddingRouter):
     """
 
     def __init__(self, inverse_penalty: float = 1.0, encoder: str = "minilm", folds: int = 3):
+        if folds < 2:
+            raise ToolkitError(f"SupportVectorMachine: two folds or more were expected; got {folds}.")
         self.inverse_penalty = inverse_penalty
         self.encoder = encoder
         self.folds = folds
@@ -111,6 +114,8 @@ class SupportVectorMachine(EmbeddingRouter):
     def _kernel(self, vectors: np.ndarray, support: np.ndarray) -> np.ndarray:
         from sklearn.metrics.pairwise import rbf_kernel
 
+        if not len(support):  # there was nothing to tell apart
+            return np.zeros((len(vectors), 0))
         return rbf_kernel(vectors, support, gamma=self.width_)
 
     def _score(self, vectors: np.ndarray) -> np.ndarray:

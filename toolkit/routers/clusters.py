@@ -3,6 +3,7 @@
 import numpy as np
 
 from toolkit.errors import ToolkitError
+from toolkit.hardware import one_openmp_thread
 from toolkit.outcomes import Outcomes
 from toolkit.routers.embedding import EmbeddingRouter
 from toolkit.routers.pairwise import battles, bradley_terry, win_cells, win_shares
@@ -109,7 +110,7 @@ class ClusterElo(EmbeddingRouter):
         values, (rows, cells) = win_cells(fought, models)
         place = member.argmax(axis=0)[rows] * models**2 + cells
         wins = np.bincount(place, values, minlength=len(member) * models**2).reshape(len(member), models, models)
-        overall = wins.sum(axis=0)
+        overall = wins.sum(axis=0, dtype=float)  # where no two models met, the counts are integers
         games = overall + overall.T
         shares = np.divide(overall, games, out=np.full_like(overall, 0.5), where=games > 0)
         self.ratings_ = bradley_terry(wins + self.shrinkage * shares)
@@ -122,7 +123,8 @@ def grouped(vectors: np.ndarray, clusters: int, seed: int) -> tuple[np.ndarray, 
     """k-means: membership (clusters, n) of zeros and ones, and the centres (clusters, d)."""
     from sklearn.cluster import KMeans
 
-    found = KMeans(clusters, n_init=1, random_state=seed).fit(vectors)
+    with one_openmp_thread():
+        found = KMeans(clusters, n_init=1, random_state=seed).fit(vectors)
     return np.eye(clusters)[found.labels_].T, found.cluster_centers_
 
 

@@ -15,7 +15,7 @@ from toolkit.routers.embedding import EmbeddingRouter
 from toolkit.routers.trees import Trees, boosted
 
 FEATURES = (
-    "quality of the model on the prompt's task", "quality of the model on the nearest prompts", "quality of the model",
+    "quality of the model", "the same on the prompt's task, minus it", "the same on the nearest prompts, minus it",
     "quality of all models on the prompt's task", "quality of all models on the nearest prompts",
     "log price of input", "log price of output", "log billions of parameters",
 )  # fmt: skip
@@ -61,7 +61,7 @@ class GraphFree(EmbeddingRouter):
 
     def _fit(self, train: Outcomes) -> None:
         vectors, quality = self._encode(train.texts), train.quality.astype(float)
-        self.known_ = model_features(train)
+        self.known_, self.founders_ = model_features(train), len(train.names)
         self.tasks_ = self._centres(vectors, train.prompts["domain"].to_numpy())
         self.mean_ = vectors.mean(axis=0)
         self.axes_ = np.linalg.svd(vectors - self.mean_, full_matrices=False)[2][: self.components]
@@ -74,7 +74,8 @@ class GraphFree(EmbeddingRouter):
             rows[fold == part] = self._edges(vectors[fold == part])
         self._remember(vectors, quality)
         seen = ~np.isnan(quality)
-        trees, self.start_ = boosted(rows[seen], quality[seen], self.iterations, 0.08, 16)
+        # What is learned is the distance to a model's own level, so that a newcomer may be better than all others.
+        trees, self.start_ = boosted(rows[seen], (quality - rows[:, :, 0])[seen], self.iterations, 0.08, 16)
         self.trees_ = Trees.join(trees)
 
     def _centres(self, vectors: np.ndarray, domains: np.ndarray) -> np.ndarray:
@@ -85,10 +86,16 @@ class GraphFree(EmbeddingRouter):
             return np.stack([vectors[domains == name].mean(axis=0) for name in named])
         return grouped(vectors, min(self.tasks, len(vectors)), self.seed)[1]
 
-    def _remember(self, vectors: np.ndarray, quality: np.ndarray) -> None:
-        """What edges are read from: outcomes of prompts, and a prior for cells that nobody observed."""
+    def _remember(self, vectors: np.ndarray, quality: np.ndarray, source: np.ndarray | None = None) -> None:
+        """What edges are read from: outcomes of prompts, and a prior for cells that nobody observed.
+
+        Args:
+            source: of each prompt, (n,): 0 for the training part, else the column of the newcomer that brought it.
+        """
         self.vectors_, self.quality_ = vectors, quality
-        self.prior_ = expected_level(quality, self.known_)
+        self.source_ = np.zeros(len(vectors), dtype=int) if source is None else source
+        founder = np.arange(len(self.known_)) < self.founders_  # what is expected of them hangs on no newcomer
+        self.prior_ = expected_level(np.where(founder, quality, np.nan), self.known_)
         observed = ~np.isnan(quality)
         total = np.where(observed, quality, 0).sum(axis=0) + self.shrinkage * self.prior_
         self.level_ = total / (observed.sum(axis=0) + self.shrinkage)
@@ -99,11 +106,12 @@ class GraphFree(EmbeddingRouter):
         near = self._averaged(*self._nearest(vectors))
         models = len(self.known_)
         own = np.tile(self.level_, (len(vectors), 1))
-        both = [np.repeat(part.mean(axis=1, keepdims=True), models, axis=1) for part in (task, near)]
-        known = np.tile(_filled(self.known_), (len(vectors), 1, 1))
+        founders = slice(self.founders_)
+        both = [np.repeat(part[:, founders].mean(axis=1, keepdims=True), models, axis=1) for part in (task, near)]
+        known = np.tile(_filled(self.known_, self.known_[founders]), (len(vectors), 1, 1))
         prompt = (vectors - self.mean_) @ self.axes_.T
         spread = np.repeat(prompt[:, None], models, axis=1)
-        return np.concatenate([np.stack([task, near, own, *both], axis=2), known, spread], axis=2)
+        return np.concatenate([np.stack([own, task - own, near - own, *both], axis=2), known, spread], axis=2)
 
     def _averaged(self, asked: np.ndarray, member: np.ndarray) -> np.ndarray:
         """Mean quality (n, m) over groups of remembered prompts, drawn to each model's level.
@@ -117,22 +125,31 @@ class GraphFree(EmbeddingRouter):
         return asked @ (total / (member @ observed + self.shrinkage))
 
     def _nearest(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Each prompt's own group of nearest ones: the identity, and cosine weights (n, remembered)."""
-        cosine = np.clip(vectors @ self.vectors_.T, 0, None)
-        count = min(self.neighbours, cosine.shape[1])
-        bound = -np.partition(-cosine, count - 1, axis=1)[:, count - 1 : count]
-        return np.eye(len(vectors)), np.where(cosine >= bound, cosine, 0)
+        """Each prompt's own group of nearest ones: the identity, and cosine weights (n, remembered).
+
+        Every source has as many nearest ones, so that a newcomer's prompts take no places from the others'.
+        """
+        weight = np.zeros((len(vectors), len(self.vectors_)))
+        for source in np.unique(self.source_):
+            own = self.source_ == source
+            cosine = np.clip(vectors @ self.vectors_[own].T, 0, None)
+            count = min(self.neighbours, cosine.shape[1])
+            bound = -np.partition(-cosine, count - 1, axis=1)[:, count - 1 : count]
+            weight[:, own] = np.where(cosine >= bound, cosine, 0)
+        return np.eye(len(vectors)), weight
 
     def _score(self, vectors: np.ndarray) -> np.ndarray:
         blocks = []
         for start in range(0, len(vectors), 256):
             edges = self._edges(vectors[start : start + 256])
-            predicted = self.trees_.total(edges.reshape(-1, edges.shape[2]))[:, 0] + self.start_
-            blocks.append(predicted.reshape(edges.shape[:2]))
+            apart = self.trees_.total(edges.reshape(-1, edges.shape[2]))[:, 0] + self.start_
+            blocks.append(edges[:, :, 0] + apart.reshape(edges.shape[:2]))
         return np.concatenate(blocks)
 
     def add_model(self, outcomes: Outcomes, model: str) -> "GraphFree":
         """One more model by what is known of it, nothing else being trained; returns itself.
+
+        What is predicted of the others stays as it is.
 
         Args:
             outcomes: prompts with the new model's outcomes, few or none observed, and its price if there is one.
@@ -152,7 +169,8 @@ class GraphFree(EmbeddingRouter):
         before = np.hstack([self.quality_, np.full((len(self.quality_), 1), np.nan)])
         fresh = self._encode(alone.subset(rows).texts) if rows.any() else self.vectors_[:0]
         self.known_ = np.vstack([self.known_, model_features(alone)])
-        self._remember(np.vstack([self.vectors_, fresh]), np.vstack([before, more]))
+        source = np.r_[self.source_, np.full(len(more), len(self.models_))]
+        self._remember(np.vstack([self.vectors_, fresh]), np.vstack([before, more]), source)
         self.models_ = [*self.models_, model]
         self.cost_table_ = policy.ExpectedCost(self.cost_table_).joined(alone)
         return self
@@ -190,9 +208,9 @@ def expected_level(quality: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(price), np.clip(np.polyval(line, price), 0, 1), flat)
 
 
-def _filled(known: np.ndarray) -> np.ndarray:
-    """NaN as the mean of the models that have the figure, or 0."""
-    means = [column[np.isfinite(column)].mean() if np.isfinite(column).any() else 0.0 for column in known.T]
+def _filled(known: np.ndarray, founders: np.ndarray) -> np.ndarray:
+    """NaN as the mean of those of the founders that have the figure, or 0."""
+    means = [column[np.isfinite(column)].mean() if np.isfinite(column).any() else 0.0 for column in founders.T]
     return np.where(np.isfinite(known), known, means)
 
 

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -125,6 +126,14 @@ def _subclasses(cls: type[Router]) -> Iterable[type[Router]]:
         yield from _subclasses(found)
 
 
+def _by_class() -> dict[str, str]:
+    """Modules of the catalogue's routers that only those import who need them, by class name."""
+    from toolkit.routers.catalogue import CATALOGUE
+
+    homes = [entry.path.rpartition(".") for entry in CATALOGUE.values() if entry.path]
+    return {name: module for module, _, name in homes}
+
+
 def _spec(router: Router) -> dict[str, Any]:
     """Class and parameters; a parameter may be a router itself, or a tuple of routers."""
     return {"class": type(router).__name__, "params": {name: _plain(value) for name, value in router.params.items()}}
@@ -138,6 +147,8 @@ def _plain(value: Any) -> Any:
 
 def _build(spec: dict[str, Any], classes: dict[str, type[Router]], folder: Path) -> Router:
     name, given = spec.get("class"), spec.get("params")
+    if isinstance(name, str) and name not in classes and name in (found := _by_class()):
+        classes[name] = getattr(import_module(found[name]), name)
     if not isinstance(name, str) or name not in classes:
         raise ToolkitError(
             f"{folder}: no router class {name!r} is known; there are {', '.join(sorted(classes))}. Name a class of "

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import ToolkitError
+from toolkit.hardware import one_openmp_thread
 
 
 class Trees:
@@ -99,9 +100,11 @@ def boosted(
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    fitted = HistGradientBoostingRegressor(
+    model = HistGradientBoostingRegressor(
         max_iter=iterations, learning_rate=learning_rate, max_leaf_nodes=leaves, early_stopping=False, random_state=0
-    ).fit(features, target)
+    )
+    with one_openmp_thread():
+        fitted = model.fit(features, target)
     trees = []
     for (predictor,) in fitted._predictors:
         nodes = predictor.nodes
