@@ -64,15 +64,18 @@ class FrozenSplit:
         return _read(self.path)["uses"]
 
     def judge(self, routers: Mapping[str, Router], note: str = "", **options: Any) -> Predictions:
-        """Fit on the training part, predict the test part, and count it.
+        """Count a look, then fit on the training part and predict the test part (``protocol.cross_predict``)."""
+        self.look(routers, note)
+        return cross_predict(self.outcomes, routers, **options)
 
-        The use is written down before anything is predicted: a run that breaks off has looked too. From the second look
-        on a ``RepeatedUseWarning`` says how much the best figure may owe to luck. The same routers with the same
-        parameters, again, are no new look.
+    def look(self, routers: Mapping[str, Router], note: str = "") -> None:
+        """Count a look at the test part, before it happens: a run that breaks off has looked too.
+
+        From the second look on a ``RepeatedUseWarning`` says how much the best figure may owe to luck. The same routers
+        with the same parameters, again, are no new look.
 
         Args:
             note: why, for the file.
-            options: of ``protocol.cross_predict``.
         """
         systems = {name: repr(router) for name, router in routers.items()}
         with FileLock(f"{self.path}.lock"):
@@ -90,9 +93,8 @@ class FrozenSplit:
                 f"{optimism(looks):.1f} standard errors better than it is. Choose on the training part, or cut a new "
                 f"test part.",
                 RepeatedUseWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        return cross_predict(self.outcomes, routers, **options)
 
 
 def freeze(outcomes: Outcomes, path: str | Path, test_share: float = 0.3, seed: int = 0) -> FrozenSplit:

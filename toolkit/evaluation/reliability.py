@@ -9,12 +9,14 @@ from toolkit.calibration import CALIBRATORS, ShareThreshold, threshold_for_share
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import statistics
 from toolkit.evaluation.metrics import measured
-from toolkit.evaluation.protocol import Predictions
+from toolkit.evaluation.protocol import Predictions, plan
 from toolkit.evaluation.systems import areas
+from toolkit.outcomes import Outcomes
 from toolkit.policy import ExpectedCost
 from toolkit.prompt import Prompt, as_text
 from toolkit.routers.base import Router
 from toolkit.routers.calibrated import Calibrated
+from toolkit.routers.crossfit import cross_fitted
 
 BINS = 15
 
@@ -54,13 +56,31 @@ def rows(predictions: Predictions, bootstraps: int = 1000, seed: int = 0) -> pd.
     return pd.DataFrame(found).assign(n=len(outcomes))
 
 
-def calibrated(routers: Mapping[str, Router], folds: int = 5, seed: int = 0) -> dict[str, Router]:
-    """Each router as it is, and with each map of ``toolkit.calibration`` behind it, named ``NAME, METHOD``."""
-    found: dict[str, Router] = {}
+def calibrated(marked: Outcomes, routers: Mapping[str, Router], folds: int = 5, seed: int = 0) -> Predictions:
+    """Each router as it is, and with each map of ``toolkit.calibration`` behind it, named ``NAME, METHOD``.
+
+    All maps of a router share its cross-fitted predictions and its last fit, so this takes half of the time of as many
+    ``Calibrated`` routers, and predicts the same.
+
+    Args:
+        marked: with parts of its own (``protocol.holdout``, ``frozen.freeze``); routers and maps are fitted on the one.
+
+    Raises:
+        ToolkitError: too few prompts to hold any out.
+    """
+    ((fitting, judged),), split = plan(marked, folds, seed)
+    train, test = marked.subset(fitting), marked.subset(judged).observed()
+    made: dict[str, Router] = {}
+    quality: dict[str, np.ndarray] = {}
     for name, router in routers.items():
-        found[name] = router
-        found |= {f"{name}, {method}": Calibrated(router, method, folds, seed) for method in CALIBRATORS}
-    return found
+        fitted, unseen = router.clone().fit(train), cross_fitted(router, train, folds, seed)
+        if unseen is None:
+            raise ToolkitError(f"{marked.name}: calibration needs outcomes of every model in two folds or more.")
+        made[name], quality[name] = router, fitted.predict_outcomes(test)
+        for method in CALIBRATORS:
+            one = Calibrated(router, method, folds, seed).fit_maps(fitted, unseen, train.quality.astype(float))
+            made[f"{name}, {method}"], quality[f"{name}, {method}"] = one, one.mapped(quality[name])
+    return Predictions(test, split, made, quality, None)
 
 
 def diagrams(predictions: Predictions) -> pd.DataFrame:
@@ -128,7 +148,8 @@ def shares_met(
 
     Args:
         scores: how much better the strong model is expected to be, (n,), by a router that saw none of these prompts.
-        groups: codes (n,); a group lies on one side.
+        groups: codes (n,); a group lies on one side. What is foretold takes prompts for independent: with many copies
+            it is too narrow.
         shares: wanted.
         reference: prompts that a threshold is taken from.
 
@@ -146,7 +167,8 @@ def shares_met(
     for _ in range(draws):
         order = rng.permutation(len(sizes))
         taken = np.zeros(len(sizes), dtype=bool)
-        taken[order[: max(1, int(np.searchsorted(np.cumsum(sizes[order]), reference)))]] = True
+        count = int(np.searchsorted(np.cumsum(sizes[order]), reference)) + 1
+        taken[order[: min(count, len(sizes) - 1)]] = True
         known = taken[groups]
         for share in shares:
             one = threshold_for_share(scores[known], share)

@@ -49,11 +49,20 @@ class Calibrated(Router):
                 f"{train.name}: to calibrate, every model needs outcomes in at least two of {self.folds} folds; use "
                 f"more prompts, or the router without calibration."
             )
-        quality = train.quality.astype(float)
+        self.fit_maps(self.member.clone().fit(train), unseen, train.quality.astype(float))
+
+    def fit_maps(self, fitted: Router, unseen: np.ndarray, quality: np.ndarray) -> "Calibrated":
+        """Take up a fitted member, and fit the maps alone; returns itself.
+
+        Args:
+            unseen: predictions (n, m) of prompts that the routers behind them were not fitted on (``cross_fitted``).
+            quality: what these prompts' answers were worth, (n, m), NaN = unobserved.
+        """
         make = CALIBRATORS[self.method]
         arrays = [make.fit(*columns).array for columns in zip(unseen.T, quality.T, strict=True)]
         self.maps_, self.ends_ = np.concatenate(arrays), np.cumsum([len(array) for array in arrays])
-        self._fitted = self.member.clone().fit(train)
+        self._fitted, self.models_ = fitted, fitted.models_
+        return self
 
     def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
         return self.mapped(self._fitted.predict(texts))

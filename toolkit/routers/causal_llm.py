@@ -7,6 +7,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from toolkit import hardware
+from toolkit.encoders.text import readable
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
@@ -91,12 +92,12 @@ class CausalClassifier(Router):
         return scorer.next_token(self._ids(model, text), labels)
 
     def _ids(self, model: causal.Causal, text: str) -> list[int]:
-        words = model.harmless(text)
+        words = model.harmless(readable(text))
         cut = model.tokenizer(words, add_special_tokens=False, truncation=True, max_length=self.max_tokens)["input_ids"]
         if len(model.ids(words)) > len(cut):
             words = model.tokenizer.decode(cut)
         message = (self.template or OWN).replace(SLOT, words)
-        ids = model.ids(model.chat(message) if self.chat else message)
+        ids = model.ids(model.chat(message, trusted=True) if self.chat else message)
         if len(ids) > model.longest:
             raise ToolkitError(
                 f"{self.checkpoint}: a prompt has {len(ids)} tokens, the network reads {model.longest}; lower "

@@ -81,7 +81,7 @@ class SupportVectorMachine(EmbeddingRouter):
 
     def _fit(self, train: Outcomes) -> None:
         vectors, fold = self._encode(train.texts).astype(float), train.groups % self.folds
-        self.width_ = 1 / (vectors.shape[1] * (vectors.var() or 1.0))  # scikit-learn's gamma="scale"
+        self.width_ = float(1 / (vectors.shape[1] * (vectors.var() or 1.0)))  # scikit-learn's gamma="scale"
         learned = [self._machine(vectors, values, fold) for values in train.quality.astype(float).T]
         used = np.flatnonzero(np.any([dual != 0 for dual, _, _ in learned], axis=0))
         self.support_ = vectors[used].astype(np.float32)

@@ -55,18 +55,17 @@ class Causal:
             text = text.replace(mark, f"{mark[:1]} {mark[1:]}")
         return text
 
-    def chat(self, text: str, default_system: bool = True) -> str:
+    def chat(self, text: str, default_system: bool = True, trusted: bool = False) -> str:
         """A user's message as the tokenizer's chat template writes it, up to where the answer begins.
-
-        Marks of the chat inside the text are broken (``harmless``).
 
         Args:
             default_system: whether the system message may stand that some templates (Qwen's) put in by themselves.
+            trusted: whether special marks inside the text stay what they are; else they are broken (``harmless``).
 
         Raises:
             ToolkitError: there is no chat template, it fails, or it does not let its system message be left out.
         """
-        user = {"role": "user", "content": self.harmless(text)}
+        user = {"role": "user", "content": text if trusted else self.harmless(text)}
         if default_system:
             return self._templated([user], answer=True)
         system = {"role": "system", "content": _MARK}
