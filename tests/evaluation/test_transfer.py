@@ -86,8 +86,7 @@ def test_sets_without_a_gap_are_not_judged(sets):
     even = make_outcomes(np.tile([[1, 0], [0, 1]], (60, 1)))
     rows = transfer.matrix({"a": sets["a"], "even": even}, {"length": PromptLength()}, bootstraps=100)
     assert set(rows["test"]) == {"a"} and set(rows["train"]) == {"a", "even"}
-    with pytest.raises(ToolkitError, match="transfer cannot be judged"):
-        transfer.matrix({"even": even, "odd": even}, {"length": PromptLength()}, bootstraps=100)
+    assert transfer.matrix({"even": even, "odd": even}, {"length": PromptLength()}, bootstraps=100).empty
 
 
 def test_other_pairs_travel_by_their_roles(sets):

@@ -99,7 +99,8 @@ def matrix(
 ) -> pd.DataFrame:
     """Tidy rows of every router, training set and judged set, with columns ``train`` and ``test``.
 
-    Sets of pairs on which the stronger model does not surely lead are not judged: APGR divides by that lead.
+    Sets of pairs on which the stronger model does not surely lead are not judged: APGR divides by that lead. Where none
+    is left the frame is empty.
 
     Returns:
         Of pairs ``apgr``, and ``apgr_lost``: what the same router, fitted on the judged set itself, has more (paired).
@@ -126,11 +127,14 @@ def matrix(
                     measured(name, "quality_lost", lost),
                 ]
             found.append(pd.DataFrame(one).assign(train=source, test=target, n=len(outcomes)))
-    if not found:
-        raise ToolkitError(
-            f"Of {', '.join(sets)} none has a strong model that surely leads; transfer cannot be judged."
-        )
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(found, ignore_index=True) if found else nothing()
+
+
+def nothing() -> pd.DataFrame:
+    """A matrix of no rows."""
+    return pd.DataFrame(
+        columns=["system", "metric", "value", "ci_low", "ci_high", "unit", "n", "note", "train", "test"]
+    )
 
 
 def has_gap(pair: Outcomes, counts: np.ndarray) -> bool:

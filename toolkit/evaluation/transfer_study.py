@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from toolkit.errors import ToolkitError
 from toolkit.evaluation import newcomer, planning, reliability, transfer
 from toolkit.evaluation.arena import robustness
 from toolkit.evaluation.leaderboard import Comparison, compare_on_cost
 from toolkit.evaluation.metrics import METRICS
-from toolkit.evaluation.protocol import MIN_PROMPTS, Predictions, cross_predict
+from toolkit.evaluation.protocol import Predictions, cross_predict
 from toolkit.outcomes import Outcomes
 from toolkit.routers import ROUTERS
 from toolkit.routers.base import Router
@@ -92,7 +91,7 @@ def targets(predictions: Predictions, plan: Plan, seed: int = 0) -> tuple[pd.Dat
 def moved(sets: Mapping[str, Outcomes], plan: Plan, bootstraps: int, seed: int = 0, pool: bool = False) -> pd.DataFrame:
     """``transfer.matrix`` of the plan's routers; empty without two sets, and without a pool where one is wanted."""
     if len(sets) < 2 or (pool and len(next(iter(sets.values())).names) < 3):
-        return pd.DataFrame(columns=["system", "metric", "value", "train", "test"])
+        return transfer.nothing()
     return transfer.matrix(sets, routers(plan.moved), plan.labels, bootstraps, seed)
 
 
@@ -180,14 +179,3 @@ def conclusion(errors: pd.DataFrame, shares: pd.DataFrame, moved: pd.DataFrame) 
             f"best elsewhere is {there.idxmax()} ({there.max():.3f})."
         )
     return " ".join(told)
-
-
-def require(pair: Outcomes) -> Outcomes:
-    """The pair itself.
-
-    Raises:
-        ToolkitError: too few prompts to cut in three.
-    """
-    if len(pair) < 6 * MIN_PROMPTS:
-        raise ToolkitError(f"{pair.name}: {6 * MIN_PROMPTS} prompts or more were expected; found {len(pair)}.")
-    return pair
