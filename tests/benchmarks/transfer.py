@@ -18,7 +18,9 @@ from toolkit.evaluation.selection import CrossValidated, travellers
 from toolkit.evaluation.systems import areas
 from toolkit.evaluation.transfer_study import routers
 from toolkit.outcomes import Outcomes
+from toolkit.routers.baselines import PromptLength
 from toolkit.routers.classical import GradientBoosting, RidgeRegression
+from toolkit.routers.ensemble import Ensemble
 
 BOOTSTRAPS = 1000
 CALIBRATED = ("ridge", "logistic", "knn", "cluster", "avengers", "graph-free", "elo", "cluster-elo", "mf", "rorf",
@@ -33,13 +35,18 @@ def clean_mmlu() -> Outcomes:
 
 
 def gsm8k() -> None:
-    """Fitted on MMLU alone, judged on all of GSM8K: the router that does best on MMLU's own held-out subjects."""
+    """Fitted on MMLU alone, judged on all of GSM8K: the router that does best on MMLU's own held-out subjects.
+
+    ``length_and_ridge`` was put together after both had been seen on GSM8K: it shows what is there to be had, and is no
+    figure for the bar.
+    """
     pair, target = clean_mmlu(), datasets.load("routellm/gsm8k").pair()
     chosen = CrossValidated(travellers(), "apgr", folds=5, keep=3, held_out="domains").fit(pair)
     harness.tell(f"chosen on held-out subjects: {chosen.chosen!r}")
     others = {
         **routers(("prompt-length", "random", "knn", "cluster")),
         "ridge": RidgeRegression(),
+        "length_and_ridge": Ensemble((PromptLength(), RidgeRegression())),
         "form": GradientBoosting(encoder="surface"),
         "chosen_at_random": CrossValidated(travellers(), "apgr", folds=5, keep=3),
     }
