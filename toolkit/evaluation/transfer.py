@@ -78,14 +78,18 @@ def crossed(
         train = (marked.prompts["split"] == "train").to_numpy()
         parts[name] = marked.subset(train), marked.subset(~train)
     found = {}
+    whole = {source: {name: router.clone().fit(train) for name, router in routers.items()}
+             for source, (train, _) in parts.items()}  # fmt: skip
     for target, (_, judged) in parts.items():
         quality, made, single = {}, {}, {}
         for source, (train, _) in parts.items():
-            fitting = train.subset(~train.prompts["text"].isin(judged.prompts["text"]).to_numpy())
+            shared = train.prompts["text"].isin(judged.prompts["text"]).to_numpy()
+            fitting = train.subset(~shared)
             single[source] = np.full(len(judged), int(fitting.mean_quality().argmax()))
             for name, router in routers.items():
+                fitted = router.clone().fit(fitting) if shared.any() else whole[source][name]
                 made[f"{name} < {source}"] = router
-                quality[f"{name} < {source}"] = router.clone().fit(fitting).predict_outcomes(judged)
+                quality[f"{name} < {source}"] = fitted.predict_outcomes(judged)
         found[target] = Predictions(judged, "holdout", made, quality, None), single
     return found
 

@@ -98,7 +98,7 @@ def moved(sets: Mapping[str, Outcomes], plan: Plan, bootstraps: int, seed: int =
 def homes(*moved: pd.DataFrame) -> pd.DataFrame | str:
     """``transfer.summary`` of a pair's and of a pool's matrix side by side; a dash where nothing was moved."""
     tables = {METRICS[_main(one)].label: transfer.summary(one) for one in moved if len(one)}
-    return pd.concat(tables, axis=1).fillna("–") if tables else "–"
+    return pd.concat(tables, axis=1).rename_axis(index=None, columns=(None, None)).fillna("–") if tables else "–"
 
 
 def _main(moved: pd.DataFrame) -> str:
