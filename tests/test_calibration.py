@@ -61,7 +61,7 @@ def test_unobserved_outcomes_are_left_out_and_none_at_all_is_told():
 @settings(max_examples=200, deadline=None)
 def test_a_threshold_reaches_the_nearest_share_there_is(scores, share):
     found = threshold_for_share(scores, share)
-    assert found.above == (scores >= found.threshold).sum()
+    assert found.above == (scores > found.threshold).sum() == (scores >= found.threshold).sum()
     possible = [(scores >= level).sum() for level in [*scores, np.inf]]
     assert abs(found.above - share * len(scores)) == min(abs(count - share * len(scores)) for count in possible)
 
@@ -70,30 +70,37 @@ def test_a_threshold_is_routellms_quantile():
     scores = np.random.default_rng(0).random(1000)
     found = threshold_for_share(scores, 0.3)
     assert found.above == 300
-    assert (scores >= np.quantile(scores, 0.7)).sum() == 300
+    assert np.sort(scores)[699] < found.threshold < np.sort(scores)[700]
+    assert abs(found.threshold - np.quantile(scores, 0.7)) < np.diff(np.sort(scores)[699:701])[0]
 
 
-def test_the_share_on_new_prompts_is_foretold_exactly():
-    """Reference and new prompts drawn from one continuous law: the interval holds as often as it says, and no more."""
+@pytest.mark.parametrize("law", ["continuous", "two scores", "five scores"])
+def test_the_share_on_new_prompts_is_foretold(law):
+    """Reference and new prompts drawn from one law: the interval holds as often as it says, ties or not."""
     rng = np.random.default_rng(0)
+    draws = {
+        "continuous": lambda size: rng.exponential(size=size),
+        "two scores": lambda size: (rng.random(size) < 0.2).astype(float),
+        "five scores": lambda size: rng.integers(0, 5, size).astype(float),
+    }
     inside, shares = 0, []
     for _ in range(4000):
-        found = threshold_for_share(rng.exponential(size=60), 0.3)
+        found = threshold_for_share(draws[law](60), 0.3)
         low, high = found.interval(40, level=0.9)
-        new = (rng.exponential(size=40) >= found.threshold).mean()
+        new = (draws[law](40) > found.threshold).mean()
         inside += low <= new <= high
         shares.append(new)
-    law = stats.betabinom(40, 18, 43)
-    held = law.cdf(40 * high) - law.cdf(40 * low - 1)  # counts are whole, so a little more than 90%
-    assert inside / 4000 == pytest.approx(held, abs=4 * np.sqrt(held * (1 - held) / 4000))
-    assert np.std(shares) == pytest.approx(law.std() / 40, rel=0.05)
-    assert np.std(shares) > 1.2 * np.sqrt(0.3 * 0.7 / 40)  # the reference is luck too
+    assert inside / 4000 > 0.9 - 4 * np.sqrt(0.09 / 4000)
+    if law == "continuous":
+        widest = stats.betabinom(40, 18, 43).cdf(40 * high) - stats.betabinom(40, 18, 43).cdf(40 * low - 1)
+        assert inside / 4000 < widest + 0.02  # and not for being wide: counts are whole, hence a little more than 90%
+        assert np.std(shares) > 1.2 * np.sqrt(0.3 * 0.7 / 40)  # the reference is luck too: a binomial is too narrow
 
 
 def test_the_ends_of_the_scale():
     none = threshold_for_share([1.0, 2.0], 0.0)
     assert none.above == 0 and none.threshold > 2.0 and none.interval(100)[0] == 0.0
-    assert none.interval(100)[1] == stats.betabinom.ppf(0.95, 100, 1, 2) / 100
+    assert none.interval(100)[1] == stats.betabinom.ppf(0.975, 100, 1, 2) / 100
     assert threshold_for_share([1.0, 2.0], 1.0).reached == 1.0
     assert threshold_for_share([3.0] * 10, 0.4).reached in (0.0, 1.0)
     for scores, share, words in (([], 0.5, "found 0"), ([np.nan], 0.5, "Finite scores"), ([1.0], 1.5, "from 0 to 1")):

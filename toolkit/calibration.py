@@ -6,21 +6,10 @@ router was not fitted on (``routers.calibrated``), never on those that judge it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from toolkit.errors import ToolkitError
-
-
-class Calibrator(Protocol):
-    """A fitted map, kept as one array of two columns."""
-
-    array: np.ndarray
-
-    def __call__(self, scores: np.ndarray) -> np.ndarray:
-        """Expected quality of any number of scores, same shape, in [0, 1]."""
-        ...
 
 
 class Platt:
@@ -47,7 +36,8 @@ class Platt:
         wrong = len(quality) - right
         high, low = (right + 1) / (right + 2), 1 / (wrong + 2)
         target = low + quality * (high - low)
-        centre, scale = scores.mean(), scores.std() or 1.0
+        centre, scale = scores.mean(), scores.std()
+        scale = scale if scale > 1e-9 * max(1.0, abs(centre)) else 1.0  # rounding is no spread
         unit = (scores - centre) / scale
 
         def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
@@ -100,17 +90,19 @@ def _seen(scores: np.ndarray, quality: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 @dataclass(frozen=True)
 class ShareThreshold:
-    """A threshold that sends a wanted share of a reference set to the strong model: strong iff score >= threshold.
+    """A threshold that sends a wanted share of a reference set to the strong model.
 
-    RouteLLM's calibration: the quantile 1 - share of the reference's scores (released code). What new prompts of the
-    same source will do is known exactly, whatever the scores' distribution: of n new ones, the number of strong calls
-    is beta-binomial (the coverage of an order statistic, Wilks 1941), wider than a binomial since the reference was a
-    draw too. Ties make the reached share another than the wanted one; ``reached`` says it.
+    RouteLLM's calibration: the quantile 1 - share of the reference's scores (released code), here half way between two
+    neighbouring scores, so that "at least" and "above" mean the same. What new prompts of the same source will do is
+    known without knowing the scores' distribution: their chance to lie above the k-th largest of N reference scores is
+    Beta(k, N - k + 1) (coverage of an order statistic, Wilks 1941), above the next one Beta(k + 1, N - k), and the
+    count among n new ones beta-binomial: wider than a binomial, since the reference was a draw too. Ties make the
+    reached share another than the wanted one; ``reached`` says it.
 
     Attributes:
-        threshold: the score.
+        threshold: the score; no reference score is equal to it.
         wanted: share of strong calls asked for.
-        above: reference prompts at or above it.
+        above: reference prompts above it.
         reference: reference prompts.
     """
 
@@ -125,15 +117,16 @@ class ShareThreshold:
         return self.above / self.reference
 
     def interval(self, new: int, level: float = 0.95) -> tuple[float, float]:
-        """Bounds of the share of strong calls among ``new`` prompts of the same source."""
+        """Bounds of the share of strong calls among ``new`` prompts of the same source, a hair wide."""
         from scipy.stats import betabinom
 
         if new < 1 or not 0 < level < 1:
             raise ToolkitError(f"Some new prompts and a level between 0 and 1 were expected; got {new} and {level}.")
-        if self.above == 0:  # above the highest score: the law of the next one alone
-            return 0.0, float(betabinom.ppf(level, new, 1, self.reference)) / new
-        law = betabinom(new, self.above, self.reference - self.above + 1)
-        return tuple(float(law.ppf(tail)) / new for tail in ((1 - level) / 2, (1 + level) / 2))
+        above, below = self.above, self.reference - self.above
+        tail = (1 - level) / 2
+        low = betabinom.ppf(tail, new, above, below + 1) / new if above else 0.0
+        high = betabinom.ppf(1 - tail, new, above + 1, below) / new if below else 1.0
+        return float(low), float(high)
 
 
 def threshold_for_share(scores: Sequence[float] | np.ndarray, share: float) -> ShareThreshold:
@@ -146,13 +139,14 @@ def threshold_for_share(scores: Sequence[float] | np.ndarray, share: float) -> S
     Raises:
         ToolkitError: no scores, one that is no number, or no such share.
     """
-    ordered = np.sort(np.asarray(scores, dtype=float))[::-1]
-    if not ordered.size or not np.isfinite(ordered).all():
-        raise ToolkitError(f"Finite scores of reference prompts were expected; found {ordered.size} values.")
+    values = np.asarray(scores, dtype=float)
+    if not values.size or not np.isfinite(values).all():
+        raise ToolkitError(f"Finite scores of reference prompts were expected; found {values.size} values.")
     if not 0 <= share <= 1:
         raise ToolkitError(f"A share of strong calls from 0 to 1 was expected; {share!r} was given.")
-    levels, counts = np.unique(-ordered, return_counts=True)
+    levels, counts = np.unique(-values, return_counts=True)
     above = np.r_[0, np.cumsum(counts)]
-    at = int(np.abs(above - share * len(ordered)).argmin())
-    threshold = np.nextafter(ordered[0], np.inf) if at == 0 else -levels[at - 1]
-    return ShareThreshold(float(threshold), float(share), int(above[at]), len(ordered))
+    at = int(np.abs(above - share * len(values)).argmin())
+    beyond = 1e-6 * max(1.0, float(np.abs(levels).max()))
+    edges = -np.r_[levels[0] - beyond, (levels[:-1] + levels[1:]) / 2, levels[-1] + beyond]
+    return ShareThreshold(float(edges[at]), float(share), int(above[at]), len(values))

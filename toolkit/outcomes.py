@@ -63,7 +63,8 @@ class Outcomes:
         if self.expected_quality is not None:
             put("expected_quality", np.asarray(self.expected_quality, dtype=np.float64))
         if self.answers is not None:
-            put("answers", np.asarray(self.answers, dtype=object))
+            texts = np.asarray(self.answers, dtype=object)
+            put("answers", np.where(pd.isna(texts), "", texts))
         self._check()
 
     def _check(self) -> None:

@@ -19,7 +19,7 @@ LENGTH_BORDERS = (100, 500)  # tokens at which the length rule in use today take
 _CJK = re.compile("[\u3000-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
 
 
-_PARAMETERS = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?)b(?![a-z0-9])")
+_PARAMETERS = re.compile(r"(?<![a-z0-9.])(?:(\d+)x)?(\d+(?:\.\d+)?(?=b)|\d{2,}(?=m))([bm])(?![a-z0-9])")
 
 
 def estimate_tokens(text: str) -> int:
@@ -68,11 +68,12 @@ def read_prices(path: str | Path) -> pd.DataFrame:
 def parameter_counts(names: Sequence[str]) -> np.ndarray:
     """Billions of parameters as the names of models state them, float64 (m,); NaN where a name states none.
 
-    ``llama-3-8b`` has 8, ``mixtral-8x7b`` 8 times 7: more than it has, since experts share layers, but in the right
-    order.
+    ``llama-3-8b`` has 8, ``smollm-135m`` .135 (one digit before an m is a context's length), ``mixtral-8x7b`` 8 times
+    7: more than it has, since experts share layers, but in the right order.
     """
     found = [_PARAMETERS.findall(name.lower()) for name in names]
-    return np.array([max((float(n or 1) * float(b) for n, b in one), default=np.nan) for one in found])
+    sizes = [[float(n or 1) * float(size) / (1 if unit == "b" else 1000) for n, size, unit in one] for one in found]
+    return np.array([max(one, default=np.nan) for one in sizes])
 
 
 def token_cost(input_tokens: np.ndarray, output_tokens: np.ndarray, prices: pd.DataFrame) -> np.ndarray:

@@ -33,7 +33,9 @@ def test_other_data_and_damaged_files_are_refused(tmp_path):
     freeze(data(), tmp_path / "a.json")
     with pytest.raises(ToolkitError, match="another hash"):
         freeze(data(seed=1), tmp_path / "a.json")
-    for content in ("{", "[]", '{"format": 2, "test": [], "uses": [], "sha256": ""}', '{"format": 1}'):
+    damaged = ("{", "[]", '{"format": 1}', '{"format": 1, "test": [], "uses": []}',
+               '{"format": 2, "test": [], "uses": [], "data": "", "sha256": ""}')  # fmt: skip
+    for content in damaged:
         (tmp_path / "b.json").write_text(content)
         with pytest.raises(ToolkitError, match="a frozen split"):
             freeze(data(), tmp_path / "b.json")
@@ -49,6 +51,8 @@ def test_the_second_look_warns_and_the_same_look_does_not(tmp_path):
         cut.judge({"length": PromptLength(), "random": RandomScore()}, "second")
     assert [use["note"] for use in cut.uses] == ["first", "second"]
     assert list(cut.uses[1]["systems"]) == ["random"]
+    assert cut.told().startswith("2 systems were judged on this test part by now, in 2 look(s)")
+    assert sorted(cut.test_texts + cut.train.texts) == sorted(cut.outcomes.texts)
     judged = cut.outcomes.prompts["split"] == "holdout"
     assert first.outcomes.prompts["prompt_id"].tolist() == cut.outcomes.prompts["prompt_id"][judged].tolist()
 

@@ -67,3 +67,13 @@ def test_money_by_hand():
     with pytest.raises(ToolkitError, match="No price of a judge 'nobody'"):
         planning.judging_usd(coins(30).outcomes, "nobody")
     assert np.isnan(planning.answer_usd(make_outcomes(np.eye(2))))
+
+
+def test_half_of_the_calls_is_half_though_scores_tie():
+    """A pair whose scores take two values, 60% of them alike: half of the calls is a mixture, not none."""
+    rng = np.random.default_rng(0)
+    quality = np.stack([np.zeros(1000), np.ones(1000)], axis=1)
+    lead = (rng.random(1000) < 0.6).astype(float)
+    said = {"one": np.stack([0 * lead, lead], axis=1), "other": np.stack([0 * lead, rng.random(1000)], axis=1)}
+    predictions = Predictions(make_outcomes(quality), "all", dict.fromkeys(said, RandomScore()), said, None)
+    assert planning._realised(predictions, "one").mean() == pytest.approx(0.5)

@@ -13,6 +13,7 @@ from toolkit.evaluation.protocol import Predictions, cross_predict, holdout
 from toolkit.routers.baselines import PromptLength, RandomScore, SingleModel
 from toolkit.routers.calibrated import Calibrated
 from toolkit.routers.classical import RidgeRegression
+from toolkit.routers.clusters import ClusterMeans
 
 
 def once(count: int) -> np.ndarray:
@@ -107,14 +108,21 @@ def test_the_threshold_of_a_share_is_the_weight_of_route(synthetic, tmp_path, ca
     train, rest = pair.split(0.5)
     router = PromptLength().fit(train)
     found = reliability.share_threshold(router, rest.texts, 0.3)
-    routed = [router.route(text, found.threshold * (1 - 1e-9)).model for text in rest.texts]
+    routed = [router.route(text, found.threshold).model for text in rest.texts]
     assert routed.count(pair.names[1]) == found.above == round(found.reached * len(rest))
+    tied = ClusterMeans((6,), "lexical").fit(train)  # six scores: the weight must part them, not hit one
+    met = reliability.share_threshold(tied, rest.texts, 0.3)
+    assert [tied.route(text, met.threshold).model for text in rest.texts].count(pair.names[1]) == met.above
 
     folder, file = save_router(router, tmp_path / "router"), tmp_path / "prompts.txt"
     file.write_text("\n".join(text.replace("\n", " ") for text in rest.texts), encoding="utf-8")
     assert main(["threshold", str(folder), "--share", "0.3", "--prompts", str(file), "--new", "500"]) == 0
     said = capsys.readouterr().out
-    assert "quality per dollar" in said and f"of {len(rest)} reference prompts" in said and "--weight" in said
+    assert "quality per dollar" in said and f"of {len(rest)} reference prompts" in said
+    weight = said.split("--weight=")[1].split()[0]
+    assert main(["route", "--router", str(folder), f"--weight={weight}", *rest.texts]) == 0
+    sent = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
+    assert sent.count(pair.names[1]) == found.above
     assert main(["threshold", str(folder), "--share", "3", "--prompts", str(file)]) == 2
     assert "from 0 to 1" in capsys.readouterr().err
 

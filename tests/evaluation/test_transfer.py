@@ -84,6 +84,29 @@ def test_prompts_that_are_judged_elsewhere_are_not_fitted_on():
     assert len(fits) == 4 and max(fits[2:]) < 60  # fitted anew without what the other set judges
 
 
+def test_groups_and_odd_names_travel_too():
+    """Rows of one group are judged or fitted on, never both; a set may be called anything."""
+    first = world(("greet", "prove"), seed=1)
+    paired = first.prompts.assign(group=[f"g{row // 2}" for row in range(len(first))])
+    again = replace(first, prompts=paired.assign(text=paired["text"] + " again"))
+    sets = {"len < 100": replace(first, prompts=paired), "b": again}
+    for target, (predictions, _) in transfer.crossed(sets, {"length": PromptLength()}).items():
+        assert set(predictions.outcomes.prompts["text"]) <= set(sets[target].texts)
+    shared = transfer._shared(sets["b"], sets["len < 100"].subset(np.arange(10)))
+    assert list(np.flatnonzero(shared)) == list(range(10))
+    rows = transfer.matrix(sets, {"ridge": RIDGE}, bootstraps=10)
+    assert set(rows["train"]) == set(rows["test"]) == set(sets)
+
+
+def test_a_set_keeps_its_options_and_needs_no_complete_rows(upstream, tmp_path):
+    pair = upstream("routellm/gsm8k", decontaminate=False).pair()
+    upstream("routellm/mmlu")
+    found = transfer.siblings("routellm/gsm8k?decontaminate=false", pair)
+    assert len(found["routellm/gsm8k?decontaminate=false"]) == len(pair) and "routellm/gsm8k" not in found
+    holes = make_outcomes(np.where(np.arange(100)[:, None] < [50, 100], np.nan, 1.0), domain=["a"] * 50 + ["b"] * 50)
+    assert transfer.siblings("own.csv", holes) == {}
+
+
 def test_sets_without_a_gap_are_not_judged(sets):
     even = make_outcomes(np.tile([[1, 0], [0, 1]], (60, 1)))
     rows = transfer.matrix({"a": sets["a"], "even": even}, {"length": PromptLength()}, bootstraps=100)
@@ -157,6 +180,11 @@ def test_a_newcomer_that_is_always_right_is_found_with_labels(synthetic):
     before = judged.realised(judged.quality, alone.predict(judged.texts).argmax(axis=1)).mean()
     all_new = wide.loc[("graph-free", "joined_share"), 200] == 1.0
     assert not all_new or wide.loc[("graph-free", "joined_quality"), 200] == pytest.approx(1 - before, abs=1e-5)
+    leaked = replace(marked, prompts=marked.prompts.assign(text="the same"))
+    with pytest.raises(ToolkitError):
+        newcomer.joining(leaked, {"ridge": RIDGE})
+    with pytest.raises(ToolkitError, match="cut it by freeze or holdout"):
+        newcomer.joining(pool, {"ridge": RIDGE})
     with pytest.raises(ToolkitError, match="two other models"):
         newcomer.joining(marked.pair(), {"ridge": RIDGE})
 

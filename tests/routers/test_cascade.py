@@ -52,6 +52,14 @@ def test_what_reads_the_answer_finds_what_no_prompt_tells():
     assert rows["direct", "cost_at_equal_quality"] > 0.9
 
 
+@pytest.mark.parametrize(
+    "text", ["2 + 3 + 4 = 9", "5*3+2 = 17", "10 - 3 - 2 = 5", "6/2*3 = 9", "-3 + 5 = 2", "$1,000 x 2 = $2000"]
+)
+def test_chains_are_sums_too(text):
+    assert tuple(answer_measures([text])[0][3:5]) == (np.log(2), 0)
+    assert tuple(answer_measures([text + "1"])[0][3:5]) == (np.log(2), 1)
+
+
 def test_sums_are_worked_out_again():
     right, wrong, words = answer_measures(
         ["12 + 5 = 17, $3 x 4 = $12, 10/4 = 2.5", "12 - 5 = 8. 1,000 * 2 = 2000", "也许"]
@@ -60,7 +68,9 @@ def test_sums_are_worked_out_again():
     assert wrong[3] == pytest.approx(np.log(3)) and wrong[4] == 1
     assert words[3] == 0 and words[5] > 0
     assert answer_measures([]).shape == (0, 8)
-    assert np.isfinite(answer_measures(["", "1 / 0 = 5", "9" * 5000, "." * 10, "=", "1.2.3 + 4 = 5", "\ud800"])).all()
+    assert np.isfinite(
+        answer_measures(["", "1 / 0 = 5", "9" * 5000, "." * 10, "1+" * 20_000, "=", "1.2.3 + 4 = 5", "\ud800"])
+    ).all()
 
 
 def test_a_live_answer_is_kept_or_not(tmp_path):

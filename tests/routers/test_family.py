@@ -429,10 +429,13 @@ def test_out_of_fold_predictions_remember_nothing():
 
 def test_a_model_without_outcomes_elsewhere_cannot_be_held_out():
     one = make_outcomes(np.where(np.arange(20)[:, None] % [1, 20], np.nan, 1.0))
-    assert cross_fitted(Memory(), one, 5) is None
-    with pytest.raises(ToolkitError, match="every model needs outcomes in at least two of 5 folds"):
-        Calibrated(Memory()).fit(one)
-    assert cross_fitted(Memory(), make_outcomes([[1, 0]] * 3, texts=["same"] * 3), 5) is None
+    for call in (lambda: cross_fitted(Memory(), one, 5), lambda: Calibrated(Memory()).fit(one)):
+        with pytest.raises(ToolkitError, match="model m1 has outcomes in one of 5 folds alone"):
+            call()
+    same = make_outcomes([[1, 0]] * 3, texts=["same"] * 3)
+    assert cross_fitted(Memory(), same, 5) is None
+    with pytest.raises(ToolkitError, match="two different prompts or more"):
+        Calibrated(Memory()).fit(same)
     with pytest.raises(ToolkitError, match="method platt or isotonic and two folds or more; got 'beta', 5"):
         Calibrated(Memory(), "beta")
     with pytest.raises(ToolkitError, match="got 'platt', 1"):

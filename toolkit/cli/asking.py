@@ -149,11 +149,13 @@ def _threshold(options: argparse.Namespace) -> int:
     low, high = found.interval(options.new)
     weak, strong = router.models_
     unit = "predicted quality" if router.cost_table_ is None else "predicted quality per dollar"
-    print(f"{found.threshold:.6g} {unit}: {strong} where it leads {weak} by so much or more")
+    print(f"{found.threshold!r} {unit}: {strong} where it leads {weak} by more")
     print(f"  {found.reached:.1%} of {found.reference:,} reference prompts ({options.share:.1%} wanted)")
     print(f"  of {options.new:,} new prompts of the same source, {low:.1%} to {high:.1%} in 95 cases of 100")
     if router.cost_table_ is not None:
-        print(f"  python -m toolkit route --router {options.router} --weight {found.threshold:.6g} ...")
+        print(f"  python -m toolkit route --router {options.router} --weight={found.threshold!r} ...")
+    else:
+        print("  in Python: toolkit.evaluation.reliability.strength(router, [prompt])[0] > threshold")
     return 0
 
 

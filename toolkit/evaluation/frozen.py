@@ -59,6 +59,11 @@ class FrozenSplit:
         return self.outcomes.subset((self.outcomes.prompts["split"] == "train").to_numpy())
 
     @property
+    def test_texts(self) -> list[str]:
+        """Prompts of the test part: to take a threshold from them, without their outcomes, is no look."""
+        return self.outcomes.subset((self.outcomes.prompts["split"] == HOLDOUT).to_numpy()).texts
+
+    @property
     def uses(self) -> list[dict[str, Any]]:
         """What was judged, and when: ``at``, ``systems``, ``note``."""
         return _read(self.path)["uses"]
@@ -67,6 +72,14 @@ class FrozenSplit:
         """Count a look, then fit on the training part and predict the test part (``protocol.cross_predict``)."""
         self.look(routers, note)
         return cross_predict(self.outcomes, routers, **options)
+
+    def told(self) -> str:
+        """What the count is by now, and what it means, in a sentence."""
+        systems = {text for use in self.uses for text in use["systems"].values()}
+        return (
+            f"{len(systems)} systems were judged on this test part by now, in {len(self.uses)} look(s): the best of so "
+            f"many equally good ones looks up to {optimism(len(systems)):.1f} standard errors better than it is."
+        )
 
     def look(self, routers: Mapping[str, Router], note: str = "") -> None:
         """Count a look at the test part, before it happens: a run that breaks off has looked too.
@@ -134,6 +147,7 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
         whole = content["format"] == FORMAT and isinstance(content["uses"], list) and isinstance(content["test"], list)
         whole = whole and all(isinstance(use["systems"], dict) for use in content["uses"])
+        whole = whole and all(isinstance(content[key], str) for key in ("data", "sha256"))
     except (OSError, ValueError, KeyError, TypeError) as err:
         raise ToolkitError(f"{path}: a frozen split was expected and could not be read ({err!r}).") from err
     if not whole:

@@ -9,6 +9,7 @@ import pandas as pd
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import statistics
 from toolkit.evaluation.metrics import measured
+from toolkit.evaluation.protocol import plan
 from toolkit.evaluation.transfer import without_labels
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
@@ -47,8 +48,11 @@ def joining(
     """
     if len(marked.names) < 3:
         raise ToolkitError(f"{marked.name}: a newcomer needs two other models; there are {len(marked.names)} in all.")
-    fitting = (marked.prompts["split"] == "train").to_numpy()
-    train, test = marked.subset(fitting), marked.subset(~fitting).observed()
+    parts, _ = plan(marked, 2, seed)
+    if len(parts) > 1:
+        raise ToolkitError(f"{marked.name}: a fitting and a judged part were expected; cut it by freeze or holdout.")
+    ((fitting, judged),) = parts
+    train, test = marked.subset(fitting), marked.subset(judged).observed()
     model = model or train.names[int(train.mean_quality().argmax())]
     others = [name for name in train.names if name != model]
     order = [*others, model]

@@ -1,6 +1,7 @@
 """How many labelled prompts are enough, and what judging them costs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from toolkit import paths
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import statistics
 from toolkit.evaluation.protocol import Predictions
-from toolkit.evaluation.systems import areas
+from toolkit.evaluation.systems import areas, at_share, operate
 from toolkit.outcomes import Outcomes
 from toolkit.pricing import ASSUMED_OUTPUT_TOKENS, PRICE_COLUMNS, read_prices
 
@@ -39,8 +40,9 @@ def _realised(predictions: Predictions, name: str) -> np.ndarray:
     outcomes, predicted = predictions.outcomes, predictions.quality[name]
     if len(outcomes.names) > 2:
         return outcomes.realised(outcomes.quality, predicted.argmax(axis=1)).astype(float)
-    lead = predicted[:, 1] - predicted[:, 0]
-    return outcomes.realised(outcomes.quality, (lead > np.median(lead)).astype(int)).astype(float)
+    alone = replace(predictions, routers={name: predictions.routers[name]})
+    system = operate(alone, np.array([0.0, 1.0]), np.ones((1, len(outcomes)), dtype=np.uint16))[name]
+    return at_share(system, outcomes, 0.5)
 
 
 def advice(

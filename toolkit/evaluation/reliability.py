@@ -25,9 +25,8 @@ def calibration_error(counts: np.ndarray, predicted: np.ndarray, quality: np.nda
     """Expected calibration error in the form of Guo et al. 2017 (arXiv 1706.04599, equation 3), (B + 1,).
 
     The mean over prompts of |mean prediction - mean quality| of the bin that the prediction falls into, bins of equal
-    width. Of a perfectly calibrated router it is not 0 but the noise of the bins' means, about .02 on 1,000 prompts,
-    and
-    a bootstrap adds its own: its interval reaches too high.
+    width. Of a perfectly calibrated router it is not 0 but the noise of the bins' means, on 1,000 prompts .01 (one
+    score for all) to .04 (scores of every size), and a bootstrap adds its own: its interval reaches too high.
 
     Args:
         counts: (B + 1, n) of ``statistics.bootstrap_counts``.
@@ -66,21 +65,33 @@ def calibrated(marked: Outcomes, routers: Mapping[str, Router], folds: int = 5, 
         marked: with parts of its own (``protocol.holdout``, ``frozen.freeze``); routers and maps are fitted on the one.
 
     Raises:
-        ToolkitError: too few prompts to hold any out.
+        ToolkitError: there are no such parts, or too few prompts to hold any out.
     """
-    ((fitting, judged),), split = plan(marked, folds, seed)
+    parts, split = plan(marked, folds, seed)
+    if len(parts) > 1:
+        raise ToolkitError(f"{marked.name}: a fitting and a judged part were expected; cut it by freeze or holdout.")
+    ((fitting, judged),) = parts
     train, test = marked.subset(fitting), marked.subset(judged).observed()
-    made: dict[str, Router] = {}
+    made: dict[str, Router] = mapped(routers, folds, seed)
     quality: dict[str, np.ndarray] = {}
     for name, router in routers.items():
         fitted, unseen = router.clone().fit(train), cross_fitted(router, train, folds, seed)
         if unseen is None:
-            raise ToolkitError(f"{marked.name}: calibration needs outcomes of every model in two folds or more.")
-        made[name], quality[name] = router, fitted.predict_outcomes(test)
+            raise ToolkitError(f"{marked.name}: calibration needs two different prompts to fit on, or more.")
+        quality[name] = fitted.predict_outcomes(test)
         for method in CALIBRATORS:
-            one = Calibrated(router, method, folds, seed).fit_maps(fitted, unseen, train.quality.astype(float))
-            made[f"{name}, {method}"], quality[f"{name}, {method}"] = one, one.mapped(quality[name])
+            one = made[f"{name}, {method}"].fit_maps(fitted, unseen, train.quality.astype(float))
+            quality[f"{name}, {method}"] = one.mapped(quality[name])
     return Predictions(test, split, made, quality, None)
+
+
+def mapped(routers: Mapping[str, Router], folds: int = 5, seed: int = 0) -> dict[str, Router]:
+    """The routers that ``calibrated`` judges, unfitted: each as it is, and with each map behind it."""
+    made: dict[str, Router] = {}
+    for name, router in routers.items():
+        made[name] = router
+        made |= {f"{name}, {method}": Calibrated(router, method, folds, seed) for method in CALIBRATORS}
+    return made
 
 
 def diagrams(predictions: Predictions) -> pd.DataFrame:
@@ -93,7 +104,8 @@ def diagram(predictions: Predictions, name: str, bins: int = 10) -> pd.DataFrame
     """A reliability diagram: mean prediction and mean quality in bins of equal numbers, all models together.
 
     Returns:
-        One row a bin: ``predicted``, ``quality``, ``low`` and ``high`` (95%, normal, for the bin's mean), ``n``.
+        One row a bin: ``predicted``, ``quality``, ``low`` and ``high`` (95% for the bin's mean, normal, prompts and
+        models taken for independent), ``n``.
     """
     predicted, quality = predictions.quality[name].ravel(), predictions.outcomes.quality.astype(float).ravel()
     order = np.argsort(predicted, kind="stable")
@@ -109,10 +121,10 @@ def share_threshold(router: Router, prompts: Sequence[Prompt], share: float) -> 
     """The threshold that sends a share of reference prompts to a pair's second model, on the scale of ``strength``.
 
     Of a router that knows costs it is the weight of ``Router.route``: the same share of strong calls, by the one
-    policy.
+    policy. Without costs, a prompt goes to the second model where ``strength(router, [prompt])[0] > found.threshold``.
 
     Args:
-        router: fitted on two models, the weak one first.
+        router: fitted on two models, the weak one first (``Outcomes.pair``): the second is taken for the strong one.
         prompts: of the source whose traffic is to be routed, none of which it was fitted on.
     """
     return threshold_for_share(strength(router, prompts), share)
@@ -173,7 +185,7 @@ def shares_met(
         for share in shares:
             one = threshold_for_share(scores[known], share)
             low, high = one.interval(int((~known).sum()))
-            met = float((scores[~known] >= one.threshold).mean())
+            met = float((scores[~known] > one.threshold).mean())
             found.append((share, one.threshold, one.reached, met, low, high, int((~known).sum())))
     return pd.DataFrame(found, columns=["wanted", "threshold", "reached", "share", "low", "high", "new"])
 

@@ -123,6 +123,8 @@ class CrossValidated(Router):
                 raise ToolkitError(f"{train.name}: to hold out domains, two or more were expected; hold out prompts.")
             together = unsplit.prompts.assign(group=unsplit.prompts["domain"])
             unsplit = replace(unsplit, prompts=together)
+            if int(unsplit.groups.max()) < 1:
+                raise ToolkitError(f"{train.name}: prompts of several domains link them all; hold out prompts.")
         named = {str(number): member for number, member in enumerate(self.members)}
         inner = cross_predict(unsplit, named, self.folds, self.seed, costs=self.score == "aiq")
         self.scores_ = list(_SCORERS[self.score](inner).values())

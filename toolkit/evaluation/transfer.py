@@ -17,6 +17,7 @@ from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
 
 ROLES = ("weak", "strong")
+_FROM = "\x1f"  # between a router and the set it was fitted on
 
 
 def siblings(name: str, outcomes: Outcomes, most: int = 4, prompts: int = 5_000, seed: int = 0) -> dict[str, Outcomes]:
@@ -33,14 +34,23 @@ def siblings(name: str, outcomes: Outcomes, most: int = 4, prompts: int = 5_000,
     names = [other for other, entry in CATALOGUE.items() if family and other.startswith(family)]
     found = {other: datasets.load(other) for other in names if CATALOGUE[other].at_hand() != "no"}
     found = {other: data for other, data in found.items() if set(data.names) >= set(outcomes.names)}
+    if base in found:  # as it was given, with its options
+        del found[base]
+        found = {datasets.label(name): outcomes, **found}
     if len(found) < 2:
         sizes = outcomes.prompts["domain"].value_counts()
         chosen = [domain for domain, size in sizes.items() if domain and size >= 2 * MIN_PROMPTS][:most]
         found = {domain: outcomes.subset((outcomes.prompts["domain"] == domain).to_numpy()) for domain in chosen}
-    found = {
-        other: data.subset(models=outcomes.names).observed().sample(prompts, seed) for other, data in found.items()
-    }
-    return {other: data for other, data in found.items() if len(data) >= 2 * MIN_PROMPTS}
+    found = {other: data.subset(models=outcomes.names) for other, data in found.items()}
+    found = {other: data.subset(rows) for other, data in found.items() if (rows := data.complete()).any()}
+    return {other: data.sample(prompts, seed) for other, data in found.items() if len(data) >= 2 * MIN_PROMPTS}
+
+
+def _shared(train: Outcomes, judged: Outcomes) -> np.ndarray:
+    """Rows whose prompt, or named group, stands among the judged ones, bool (n,)."""
+    group = train.prompts["group"]
+    same = train.prompts["text"].isin(judged.prompts["text"]) | ((group != "") & group.isin(judged.prompts["group"]))
+    return same.to_numpy()
 
 
 def in_roles(pair: Outcomes) -> Outcomes:
@@ -61,11 +71,11 @@ def crossed(
 
     A set is cut once: at most ``labels`` prompts, and no more than half, to fit on; the rest is judged by routers from
     everywhere, those of the set itself included, so a column of the matrix compares on the same prompts. Training
-    prompts that stand in another set's judged part are left out there.
+    prompts that stand in another set's judged part, or whose group does, are left out there.
 
     Returns:
-        By judged set: predictions of ``ROUTER < TRAINING SET``, and the best single model of each training set as
-        choices (n,) by set.
+        By judged set: predictions, each router's name followed by that of its training set, and the best single model
+        of each training set as choices (n,) by set.
 
     Raises:
         ToolkitError: fewer than two sets, or sets of different models.
@@ -83,13 +93,13 @@ def crossed(
     for target, (_, judged) in parts.items():
         quality, made, single = {}, {}, {}
         for source, (train, _) in parts.items():
-            shared = train.prompts["text"].isin(judged.prompts["text"]).to_numpy()
+            shared = _shared(train, judged)
             fitting = train.subset(~shared)
             single[source] = np.full(len(judged), int(fitting.mean_quality().argmax()))
             for name, router in routers.items():
                 fitted = router.clone().fit(fitting) if shared.any() else whole[source][name]
-                made[f"{name} < {source}"] = router
-                quality[f"{name} < {source}"] = fitted.predict_outcomes(judged)
+                made[f"{name}{_FROM}{source}"] = router
+                quality[f"{name}{_FROM}{source}"] = fitted.predict_outcomes(judged)
         found[target] = Predictions(judged, "holdout", made, quality, None), single
     return found
 
@@ -120,8 +130,8 @@ def matrix(
             continue
         values = areas(predictions, counts) if pair else _realised(predictions, counts)
         for key, samples in values.items():
-            name, source = key.split(" < ")
-            lost = values[f"{name} < {target}"] - samples
+            name, source = key.split(_FROM)
+            lost = values[f"{name}{_FROM}{target}"] - samples
             if pair:
                 one = [measured(name, "apgr", samples), measured(name, "apgr_lost", lost)]
             else:

@@ -1,13 +1,15 @@
 """The questions of notebook 09, sized by profile: which routers are asked, on how many labels, how often."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from toolkit.evaluation import newcomer, planning, reliability, transfer
+from toolkit.calibration import CALIBRATORS
+from toolkit.evaluation import newcomer, planning, protocol, reliability, transfer
 from toolkit.evaluation.arena import robustness
+from toolkit.evaluation.frozen import FrozenSplit
 from toolkit.evaluation.leaderboard import Comparison, compare_on_cost
 from toolkit.evaluation.metrics import METRICS
 from toolkit.evaluation.protocol import Predictions, cross_predict
@@ -18,7 +20,6 @@ from toolkit.routers.baselines import SingleModel
 from toolkit.routers.cascade import Among, SelfCheckCascade, with_cascade
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
-MOVED = "half of each set fitted on, the other half judged"
 JOINED = "half of the prompts judged; bands: 95% bootstrap over these"
 FULL = ("ridge", "logistic", "svm", "knn", "cluster", "avengers", "cluster-elo", "sw", "mf", "rorf", "hybrid-llm",
         "routerdc", "graph-free", "boosting", "mlp")  # fmt: skip
@@ -53,8 +54,8 @@ PLANS = {
         ("ridge", "knn", "hybrid-llm", "cluster-elo"),
         ("prompt-length", "ridge", "knn"),
         ("ridge", "knn", "cluster", "graph-free"),
-        ("prompt-length", "knn-lexical", "knn", "cluster", "avengers", "ridge", "hybrid-llm", "routerdc"),
-        2_000, (100, 3), 120,
+        ("prompt-length", "knn-lexical", "knn", "cluster", "avengers", "ridge", "hybrid-llm"),
+        2_000, (100, 2), 120,
     ),
     "full": Plan(
         FULL, ("prompt-length", "domain-mean", "ridge", "knn", "cluster", "boosting"),
@@ -112,9 +113,24 @@ def joined(marked: Outcomes, plan: Plan, bootstraps: int, seed: int = 0) -> pd.D
     return newcomer.joining(marked, routers(plan.joined), draws=plan.draws[1], bootstraps=bootstraps, seed=seed)
 
 
-def flips(outcomes: Outcomes, plan: Plan, folds: int, bootstraps: int, seed: int = 0) -> pd.DataFrame:
-    """Rows of ``arena.robustness``, which routers change their mind least."""
-    return robustness(outcomes, routers(plan.perturbed), folds, bootstraps, seed, plan.shaken)
+def flips(outcomes: Outcomes, plan: Plan, folds: int, bootstraps: int, seed: int = 0) -> tuple[pd.DataFrame, str]:
+    """Rows of ``arena.robustness``, which routers change their mind least, and the name of the judged split."""
+    split = protocol.plan(outcomes, folds, seed)[1]
+    return robustness(outcomes, routers(plan.perturbed), folds, bootstraps, seed, plan.shaken), split
+
+
+def cut_alike(outcomes: Outcomes, cut: FrozenSplit) -> Outcomes:
+    """A pool of models with the parts of a frozen pair: the same prompts to fit on, the same to judge."""
+    judged = outcomes.prompts["prompt_id"].isin(cut.outcomes.prompts.query("split != 'train'")["prompt_id"])
+    return replace(outcomes, prompts=outcomes.prompts.assign(split=np.where(judged, protocol.HOLDOUT, "train")))
+
+
+def assumed(outcomes: Outcomes, judge: str) -> str:
+    """What the money in ``shown`` rests on."""
+    return (
+        f"Costs of answers: {outcomes.cost_source}. Grading: {judge} at its list price, one call an answer, "
+        f"{planning.RUBRIC_TOKENS} tokens of instructions and {planning.VERDICT_TOKENS} written (assumed)."
+    )
 
 
 def cascade(pair: Outcomes, folds: int, bootstraps: int, seed: int = 0) -> tuple[Comparison, Predictions] | None:
@@ -127,12 +143,6 @@ def cascade(pair: Outcomes, folds: int, bootstraps: int, seed: int = 0) -> tuple
     systems = {**singles, **direct, "cascade, self-check": SelfCheckCascade()}
     predictions = cross_predict(both, systems, folds, seed, costs=True)
     return compare_on_cost(predictions, bootstraps, seed), predictions
-
-
-def sizes(predictions: Predictions, bootstraps: int, seed: int = 0) -> pd.DataFrame:
-    """``planning.advice`` for the first router of the plan against the next one."""
-    first, second = [name for name in predictions.routers if ", " not in name][:2]
-    return planning.advice(predictions, first, second, bootstraps=bootstraps, seed=seed)
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -159,23 +169,17 @@ def conclusion(errors: pd.DataFrame, shares: pd.DataFrame, moved: pd.DataFrame) 
     """Three sentences: calibration, target share, transfer."""
     ece = errors[errors["metric"] == "ece"].set_index("system")["value"]
     raw = [name for name in ece.index if ", " not in name]
-    after = {name: min(ece[f"{name}, {kind}"] for kind in ("platt", "isotonic")) for name in raw}
     worst = max(raw, key=lambda name: ece[name])
+    after = {kind: max(ece[f"{name}, {kind}"] for name in raw) for kind in CALIBRATORS}
     off = shares[shares["metric"] == "share_off"].set_index("system")["ci_high"]
     told = [
-        f"Calibration takes the error of {worst} from {ece[worst]:.3f} to {after[worst]:.3f}; the worst of all after "
-        f"it is {max(after.values()):.3f}.",
+        f"The scores of {worst} are off by {ece[worst]:.3f} as they are; the worst router of all is off by "
+        f"{after['isotonic']:.3f} after an isotonic map and {after['platt']:.3f} after Platt's.",
         f"A wanted 30% of strong calls is met within {100 * off.min():.1f} points in 95 draws of 100 by "
         f"{off.idxmin()}, and within {100 * off.max():.1f} by {off.idxmax()}.",
     ]
     if len(moved):
-        metric = _main(moved)
-        kept = moved[moved["metric"] == metric]
-        home = kept["train"] == kept["test"]
-        here, there = kept[home].groupby("system")["value"].mean(), kept[~home].groupby("system")["value"].mean()
-        best = here.idxmax()
-        told.append(
-            f"{best} is best at home ({METRICS[metric].label} {here[best]:.3f}) and has {there[best]:.3f} elsewhere; "
-            f"best elsewhere is {there.idxmax()} ({there.max():.3f})."
-        )
+        means = transfer.summary(moved)
+        pairs = [f"{name} {row['at home']:.3f} and {row['elsewhere']:.3f}" for name, row in means.iterrows()]
+        told.append(f"{METRICS[_main(moved)].label} at home and elsewhere, means over sets: {'; '.join(pairs)}.")
     return " ".join(told)

@@ -59,6 +59,7 @@ def transfer_matrix(rows: pd.DataFrame, title: str, what: str, note: str = "", m
         middle: of the colours: what knowing nothing is worth.
     """
     names, sets = list(dict.fromkeys(rows["system"])), list(dict.fromkeys(rows["test"]))
+    sources = list(dict.fromkeys(rows["train"]))
     across = min(_PER_ROW, len(names))
     down = -(-len(names) // across)
     size = max(2.6, 0.75 * len(sets) + 0.8)
@@ -66,17 +67,18 @@ def transfer_matrix(rows: pd.DataFrame, title: str, what: str, note: str = "", m
         down, across, figsize=(size * across + 1.6, size * down + 0.9), sharex=True, sharey=True, squeeze=False
     )
     reach = max(0.05, float(np.nanmax(np.abs(rows["value"] - middle))))
-    short = [name.rpartition("/")[2] for name in sets]
-    for axes, name in zip(grid.flat, names, strict=False):
-        wide = rows[rows["system"] == name].pivot(index="train", columns="test", values="value").loc[sets, sets]
+    short = {name: name.rpartition("/")[2] for name in (*sources, *sets)}
+    for axes, system in zip(grid.flat, names, strict=False):
+        wide = rows[rows["system"] == system].pivot(index="train", columns="test", values="value").loc[sources, sets]
         sns.heatmap(
             wide, ax=axes, annot=True, fmt=".2f", cmap="PuOr", vmin=middle - reach, vmax=middle + reach, cbar=False,
             square=True, linewidths=1.5, linecolor="white", annot_kws={"fontsize": 9},
-            xticklabels=short, yticklabels=short,
+            xticklabels=[short[name] for name in sets], yticklabels=[short[name] for name in sources],
         )  # fmt: skip
-        for place in range(len(sets)):
-            axes.add_patch(plt.Rectangle((place, place), 1, 1, fill=False, edgecolor=INK, lw=1.3))
-        axes.set_title(name, fontsize=10)
+        for place, name in enumerate(sets):
+            home = (place, sources.index(name))
+            axes.add_patch(plt.Rectangle(home, 1, 1, fill=False, edgecolor=INK, lw=1.3))
+        axes.set_title(system, fontsize=10)
         axes.set(xlabel="", ylabel="")
         axes.tick_params(axis="both", length=0, labelsize=8.5)
         axes.tick_params(axis="x", rotation=30)
@@ -117,7 +119,8 @@ def share_targets(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
     """Shares of strong calls on new prompts against those that were wanted, with the band that was foretold.
 
     Args:
-        rows: system, wanted, share, low, high: one row a draw.
+        rows: system, wanted, reached, share, low, high: one row a draw. The band is that of routers whose scores do not
+            tie.
     """
     figure, axes = canvas(title, note, height=3.8)
     axes.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (1, 2)))
@@ -127,7 +130,8 @@ def share_targets(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
         spread = found["share"].quantile([0.025, 0.975]).unstack()
         axes.fill_between(spread.index, spread[0.025], spread[0.975], color=shade[name], alpha=0.12, lw=0)
         axes.plot(found["share"].median(), "o-", color=shade[name], ms=4, mec="white", mew=0.7, label=name)
-    foretold = rows.groupby("wanted")[["low", "high"]].median()
+    untied = rows[(rows["reached"] - rows["wanted"]).abs() < 0.01]
+    foretold = untied.groupby("wanted")[["low", "high"]].median()
     for bound in ("low", "high"):
         axes.plot(foretold[bound], color=INK, lw=0.9, ls="--", label="foretold, 95%" if bound == "low" else None)
     axes.set(xlabel="Wanted share of strong calls", ylabel="Share on new prompts")

@@ -46,8 +46,8 @@ class Calibrated(Router):
         unseen = cross_fitted(self.member, train, self.folds, self.seed)
         if unseen is None:
             raise ToolkitError(
-                f"{train.name}: to calibrate, every model needs outcomes in at least two of {self.folds} folds; use "
-                f"more prompts, or the router without calibration."
+                f"{train.name}: to calibrate, two different prompts or more were expected; use the router without "
+                f"calibration."
             )
         self.fit_maps(self.member.clone().fit(train), unseen, train.quality.astype(float))
 

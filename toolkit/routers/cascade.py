@@ -14,8 +14,9 @@ from toolkit.routers.base import Decision, Router
 from toolkit.routers.classical import logistic
 
 KEPT, ESCALATED = 2, 3  # columns of ``with_cascade``
-_NUMBER = r"-?\$?\d[\d,]*(?:\.\d+)?"
-_EQUATION = re.compile(rf"({_NUMBER})\s*([-+*/x×÷])\s*({_NUMBER})\s*=\s*({_NUMBER})")
+_NUMBER = r"\$?\d[\d,]{0,15}(?:\.\d{1,15})?"
+_SUM = re.compile(rf"(?<![\d.,)])(-?{_NUMBER}(?:\s*[-+*/x×÷]\s*{_NUMBER}){{1,9}})\s*=\s*(-?{_NUMBER})")
+_PARTS = re.compile(rf"(?:^-)?{_NUMBER}|[-+*/x×÷]")
 _HEDGE = re.compile(
     r"\b(?:not sure|unsure|cannot|can't|unclear|assum\w*|perhaps|maybe|might|however|wait)\b|也许|可能|不确定"
 )
@@ -81,6 +82,9 @@ class Among(Router):
 
     def _fit(self, train: Outcomes) -> None:
         self._fitted = self.member.clone().fit(train.subset(models=train.names[: self.count]))
+
+    def kept(self) -> Router:
+        return self._fitted.kept()
 
     def predict_outcomes(self, test: Outcomes) -> np.ndarray:
         predicted = np.full(test.quality.shape, policy.FORBIDDEN)
@@ -165,7 +169,7 @@ def answer_measures(answers: Sequence[str]) -> np.ndarray:
 
 
 def _measures(answer: str) -> list[float]:
-    sums = [_holds(*found) for found in _EQUATION.findall(answer)]
+    sums = [_holds(*found) for found in _SUM.findall(answer)]
     figures = _FIGURE.findall(answer)
     end = answer.rstrip()[-40:]
     return [
@@ -180,10 +184,23 @@ def _measures(answer: str) -> list[float]:
     ]
 
 
-def _holds(left: str, sign: str, right: str, result: str) -> bool:
-    """Whether a sum that an answer works out is right, to a hundredth."""
-    a, b, c = (float(text.replace(",", "").replace("$", "")) for text in (left, right, result))
-    if sign in "/÷":
-        return b != 0 and abs(a / b - c) <= 0.01 * max(1.0, abs(c))
-    true = {"+": a + b, "-": a - b}.get(sign, a * b)
-    return abs(true - c) <= 0.01 * max(1.0, abs(c))
+def _holds(left: str, result: str) -> bool:
+    """Whether a sum that an answer works out is right, to a hundredth; products go before sums."""
+    parts = _PARTS.findall(left.replace(" ", ""))
+    terms = [_value(parts[0])]
+    for operator, text in zip(parts[1::2], parts[2::2], strict=True):
+        value = _value(text)
+        if operator in "+-":
+            terms.append(value if operator == "+" else -value)
+        elif operator in "/÷":
+            if not value:
+                return False
+            terms[-1] /= value
+        else:
+            terms[-1] *= value
+    stated = _value(result)
+    return abs(sum(terms) - stated) <= 0.01 * max(1.0, abs(stated))
+
+
+def _value(text: str) -> float:
+    return float(text.replace(",", "").replace("$", ""))

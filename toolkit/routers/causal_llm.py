@@ -16,6 +16,7 @@ from toolkit.routes.scoring import Scorer, shared
 
 LABELS = tuple(f"[[{score}]]" for score in range(1, 6))
 SLOT = "{question}"
+LEAST_CHANCE = 0.01  # of all labels together, where one is to come
 OWN = """\
 How well would a small language model answer the question below? 5 is an excellent answer, 4 a good one, 3 one that
 will do, 2 and 1 are bad ones. Reply with the rating alone, as in [[3]].
@@ -28,9 +29,14 @@ class CausalClassifier(Router):
 
     Its vocabulary holds the labels [[1]] to [[5]], one token each. P(weak suffices) is the softmax over the five,
     summed from ``good_from`` on, and P(strong) is the rest; ``fit`` learns which of two models is the stronger. The
-    released Llama-3-8B was trained on a prompt of its own, which is a wire format: give its text as ``template``, as
-    its authors publish it (``routellm/routers/causal_llm`` in lm-sys/RouteLLM). For other wordings, ``OWN`` among
-    them, none of their figures holds. Weights are never fetched (``toolkit.routes.causal``); a saved router names them.
+    labels are read where the prompt ends. (The released code lets the network write up to six tokens and reads at the
+    first label; where it writes none, as here where the five have next to no chance, the strong model is called.)
+
+    The released Llama-3-8B was trained on a prompt of its own, which is a wire format: its texts stand in
+    ``routellm/routers/causal_llm`` of lm-sys/RouteLLM. A ``template`` for it holds the system text, the question and
+    the marks of both turns, and ends after those of the assistant's, where the label comes. For other wordings, ``OWN``
+    among them, none of their figures holds. Weights are never fetched (``toolkit.routes.causal``); a saved router names
+    them.
 
     Args:
         checkpoint: hub name or local folder.
@@ -42,7 +48,8 @@ class CausalClassifier(Router):
         precision: auto (bf16), fp32, bf16 or int8 (CPU only).
 
     Raises:
-        ToolkitError: a template without its slot, or an option out of range.
+        ToolkitError: a template without its slot, or an option out of range; later, a network that gives the labels no
+            chance where this prompt ends.
     """
 
     def __init__(
@@ -81,15 +88,16 @@ class CausalClassifier(Router):
         from scipy.special import softmax
 
         bar = tqdm(texts, desc="foretelling", disable=True if len(texts) <= 20 else None)
-        chance = softmax(np.array([self.label_logits(text) for text in bar]).reshape(-1, len(LABELS)), axis=1)
-        strong = chance[:, : self.good_from - 1].sum(axis=1)
+        logs = np.array([self.label_logits(text) for text in bar]).reshape(-1, len(LABELS))
+        strong = softmax(logs, axis=1)[:, : self.good_from - 1].sum(axis=1)
+        strong = np.where(np.exp(logs).sum(axis=1) < LEAST_CHANCE, 1.0, strong)
         columns = [1 - strong, strong] if self.strong_ == 1 else [strong, 1 - strong]
         return np.stack(columns, axis=1)
 
     def label_logits(self, text: str) -> np.ndarray:
-        """Logits of the labels 1 to 5 where the answer begins, float64 (5,)."""
+        """Log probabilities of the labels 1 to 5 where the answer begins, float64 (5,)."""
         model, scorer, labels = self._engine()
-        return scorer.next_token(self._ids(model, text), labels)
+        return scorer.tree(self._ids(model, text), [[label] for label in labels])
 
     def _ids(self, model: causal.Causal, text: str) -> list[int]:
         words = model.harmless(readable(text))
@@ -98,6 +106,8 @@ class CausalClassifier(Router):
             words = model.tokenizer.decode(cut)
         message = (self.template or OWN).replace(SLOT, words)
         ids = model.ids(model.chat(message, trusted=True) if self.chat else message)
+        begins = model.tokenizer.bos_token_id
+        ids = ids if begins is None or ids[:1] == [begins] else [begins, *ids]
         if len(ids) > model.longest:
             raise ToolkitError(
                 f"{self.checkpoint}: a prompt has {len(ids)} tokens, the network reads {model.longest}; lower "
@@ -117,6 +127,13 @@ class CausalClassifier(Router):
                         f"{self.checkpoint}: a vocabulary with the labels {LABELS[0]} to {LABELS[-1]}, one token each, "
                         f"was expected; {odd[0]} is none."
                     )
-                prefix = shared([self._ids(model, text) for text in ("a", "Why?")])
-                self._ready = model, Scorer(model.network, prefix), [ids[0] for ids in labels]
+                probes = [self._ids(model, text) for text in ("a", "Why?")]
+                scorer, tokens = Scorer(model.network, shared(probes)), [ids[0] for ids in labels]
+                chance = max(np.exp(scorer.tree(ids, [[token] for token in tokens])).sum() for ids in probes)
+                if chance < LEAST_CHANCE:
+                    raise ToolkitError(
+                        f"{self.checkpoint}: where this prompt ends, a label was expected, and its chance is "
+                        f"{chance:.1g}; give the template that the network was trained on."
+                    )
+                self._ready = model, scorer, tokens
             return self._ready

@@ -140,9 +140,9 @@ def cluster_means(member: np.ndarray, quality: np.ndarray, shrinkage: float) -> 
         member: (clusters, n), how much each prompt belongs to each.
         shrinkage: prompts' worth of weight on the overall mean.
     """
-    observed = ~np.isnan(quality)
-    total = member @ np.where(observed, quality, 0) + shrinkage * np.nanmean(quality, axis=0)
-    return total / (member @ observed + shrinkage)
+    observed, overall = ~np.isnan(quality), np.nanmean(quality, axis=0)
+    total, mass = member @ np.where(observed, quality, 0) + shrinkage * overall, member @ observed + shrinkage
+    return np.where(mass > 0, total / np.where(mass > 0, mass, 1), overall)
 
 
 def _check(name: str, clusters: int, nearest: int = 1) -> None:

@@ -7,9 +7,12 @@ import numpy as np
 
 from toolkit.calibration import Platt
 from toolkit.errors import ToolkitError
+from toolkit.outcomes import Outcomes
 from toolkit.routers.clusters import grouped
 from toolkit.routers.embedding import EmbeddingRouter
 from toolkit.routers.gradient import descend, one_thread, uniform
+
+FOLDS = 3  # of the cosines that the map to quality is fitted on
 
 
 class RouterDC(EmbeddingRouter):
@@ -18,8 +21,10 @@ class RouterDC(EmbeddingRouter):
     Similarity is the cosine of a projected prompt and a model's embedding. The sample-LLM loss sets each of the
     prompt's best models against all of its worst; the sample-sample loss sets a prompt of the same group against some
     of other groups. Theirs trains the encoder too (mDeBERTa-v3-base, 86M) and groups by t-SNE and k-means; here the
-    encoder is left as it is, and k-means groups its vectors. Their choice is the largest cosine; one rising map for
-    all models (Platt's) makes a quality of it, which leaves the choice alone.
+    encoder is left as it is, and k-means groups its vectors. Their negatives are the bottom K- with a score of at most
+    one half; here they are worse than every positive, so that graded scores teach as well, and a pool of two or three
+    has one of each. Their choice is the largest cosine; one rising map for all models (Platt's, on cosines of prompts
+    that the network did not see) makes a quality of it, which leaves the choice alone.
 
     Args:
         encoder: name of the encoder (see ``toolkit.encoders``).
@@ -65,18 +70,26 @@ class RouterDC(EmbeddingRouter):
         self.weight_decay = weight_decay
         self.seed = seed
 
-    def _learn(self, vectors: np.ndarray, quality: np.ndarray) -> None:
+    def _fit(self, train: Outcomes) -> None:
+        vectors, quality, fold = self._encode(train.texts), train.quality.astype(float), train.groups % FOLDS
+        near = np.full(quality.shape, np.nan)
         with one_thread():
+            for part in np.unique(fold) if len(np.unique(fold)) > 1 else ():
+                held = fold == part
+                near[held] = similarity(vectors[held], *_train(vectors[~held], quality[~held], self.params))
             self.models_factors_, self.projection_ = _train(vectors, quality, self.params)
-        near = self._similarity(vectors)
-        self.map_ = Platt.fit(near.ravel(), quality.ravel()).array
-
-    def _similarity(self, vectors: np.ndarray) -> np.ndarray:
-        """Cosine (n, m) of each prompt and each model."""
-        return _unit(vectors @ self.projection_.T) @ _unit(self.models_factors_).T
+        if np.isnan(near).any():  # one prompt: nothing to hold out
+            near = similarity(vectors, self.models_factors_, self.projection_)
+        ((slope, offset),) = Platt.fit(near.ravel(), quality.ravel()).array
+        self.map_ = np.array([[max(slope, 1e-3), offset]])  # where cosines say nothing of quality they still choose
 
     def _score(self, vectors: np.ndarray) -> np.ndarray:
-        return Platt(self.map_)(self._similarity(vectors))
+        return Platt(self.map_)(similarity(vectors, self.models_factors_, self.projection_))
+
+
+def similarity(vectors: np.ndarray, models: np.ndarray, projection: np.ndarray) -> np.ndarray:
+    """Cosine (n, m) of each prompt (n, d), projected (k, d), and each model (m, k)."""
+    return _unit(vectors @ projection.T) @ _unit(models).T
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
@@ -113,9 +126,12 @@ def _train(vectors: np.ndarray, quality: np.ndarray, options: Mapping[str, Any])
     lonely = torch.finfo(torch.float32).min  # stands for what does not take part, whose exponential is nothing
 
     def against(good: torch.Tensor, bad: torch.Tensor, taking_part: torch.Tensor) -> torch.Tensor:
-        """Mean of -log(e^good / (e^good + sum e^bad)) over what takes part: (b, p), (b, q), bool (b, p)."""
+        """Sum of -log(e^good / (e^good + sum e^bad)) over what takes part, mean over prompts.
+
+        ``good`` and ``taking_part`` have shape (b, p), ``bad`` (b, q).
+        """
         total = torch.logaddexp(good, bad.logsumexp(dim=1, keepdim=True))
-        return ((total - good) * taking_part).sum() / taking_part.sum().clamp(min=1)
+        return ((total - good) * taking_part).sum() / taking_part.any(dim=1).sum().clamp(min=1)
 
     def loss(chosen: torch.Tensor, training: bool) -> torch.Tensor:
         prompt = normalize(text[chosen] @ projection.T, dim=1)

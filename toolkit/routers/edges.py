@@ -48,8 +48,10 @@ class GraphFree(EmbeddingRouter):
         self, encoder: str = "minilm", neighbours: int = 20, tasks: int = 12, components: int = 8,
         shrinkage: float = 5.0, iterations: int = 80, folds: int = 5, seed: int = 0,
     ):  # fmt: skip
-        if min(neighbours, tasks, iterations) < 1 or components < 0 or folds < 2:
-            raise ToolkitError("GraphFree: neighbours, tasks and iterations from 1, components from 0, folds from 2.")
+        if min(neighbours, tasks, iterations) < 1 or components < 0 or folds < 2 or not shrinkage > 0:
+            raise ToolkitError(
+                "GraphFree: neighbours, tasks and iterations from 1, components from 0, folds from 2, shrinkage > 0."
+            )
         self.encoder = encoder
         self.neighbours = neighbours
         self.tasks = tasks
@@ -100,10 +102,17 @@ class GraphFree(EmbeddingRouter):
         total = np.where(observed, quality, 0).sum(axis=0) + self.shrinkage * self.prior_
         self.level_ = total / (observed.sum(axis=0) + self.shrinkage)
 
-    def _edges(self, vectors: np.ndarray) -> np.ndarray:
+    def _edges(self, vectors: np.ndarray, block: int = 256) -> np.ndarray:
         """Features of every edge, (n, m, features)."""
-        task = self._averaged(_soft(vectors, self.tasks_), _soft(self.vectors_, self.tasks_).T)
-        near = self._averaged(*self._nearest(vectors))
+        member = _soft(self.vectors_, self.tasks_).T
+        return np.concatenate(
+            [self._block(vectors[start : start + block], member) for start in range(0, len(vectors), block)]
+        )
+
+    def _block(self, vectors: np.ndarray, member: np.ndarray) -> np.ndarray:
+        """``_edges`` of few prompts; ``member``: weight of each remembered prompt in each task, (tasks, remembered)."""
+        task = _soft(vectors, self.tasks_) @ self._averaged(member)
+        near = self._averaged(self._nearest(vectors))
         models = len(self.known_)
         own = np.tile(self.level_, (len(vectors), 1))
         founders = slice(self.founders_)
@@ -113,19 +122,18 @@ class GraphFree(EmbeddingRouter):
         spread = np.repeat(prompt[:, None], models, axis=1)
         return np.concatenate([np.stack([own, task - own, near - own, *both], axis=2), known, spread], axis=2)
 
-    def _averaged(self, asked: np.ndarray, member: np.ndarray) -> np.ndarray:
-        """Mean quality (n, m) over groups of remembered prompts, drawn to each model's level.
+    def _averaged(self, member: np.ndarray) -> np.ndarray:
+        """Mean quality (groups, m) over groups of remembered prompts, drawn to each model's level.
 
         Args:
-            asked: weight of each group for each prompt, (n, groups).
             member: weight of each remembered prompt in each group, (groups, remembered).
         """
         observed = ~np.isnan(self.quality_)
         total = member @ np.where(observed, self.quality_, 0) + self.shrinkage * self.level_
-        return asked @ (total / (member @ observed + self.shrinkage))
+        return total / (member @ observed + self.shrinkage)
 
-    def _nearest(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Each prompt's own group of nearest ones: the identity, and cosine weights (n, remembered).
+    def _nearest(self, vectors: np.ndarray) -> np.ndarray:
+        """Each prompt's own group of nearest ones: cosine weights (n, remembered).
 
         Every source has as many nearest ones, so that a newcomer's prompts take no places from the others'.
         """
@@ -136,15 +144,12 @@ class GraphFree(EmbeddingRouter):
             count = min(self.neighbours, cosine.shape[1])
             bound = -np.partition(-cosine, count - 1, axis=1)[:, count - 1 : count]
             weight[:, own] = np.where(cosine >= bound, cosine, 0)
-        return np.eye(len(vectors)), weight
+        return weight
 
     def _score(self, vectors: np.ndarray) -> np.ndarray:
-        blocks = []
-        for start in range(0, len(vectors), 256):
-            edges = self._edges(vectors[start : start + 256])
-            apart = self.trees_.total(edges.reshape(-1, edges.shape[2]))[:, 0] + self.start_
-            blocks.append(edges[:, :, 0] + apart.reshape(edges.shape[:2]))
-        return np.concatenate(blocks)
+        edges = self._edges(vectors)
+        apart = self.trees_.total(edges.reshape(-1, edges.shape[2]))[:, 0] + self.start_
+        return edges[:, :, 0] + apart.reshape(edges.shape[:2])
 
     def add_model(self, outcomes: Outcomes, model: str) -> "GraphFree":
         """One more model by what is known of it, nothing else being trained; returns itself.
