@@ -25,6 +25,8 @@ from toolkit.routers.ensemble import Ensemble
 BOOTSTRAPS = 1000
 CALIBRATED = ("ridge", "logistic", "knn", "cluster", "avengers", "graph-free", "elo", "cluster-elo", "mf", "rorf",
               "hybrid-llm", "routerdc")  # fmt: skip
+ROLES = ("routellm/mmlu", "routellm/gsm8k", "routerbench/arc_challenge", "routerdc/gsm8k", "routerdc/cmmlu",
+         "zeroeval/gsm", "zeroeval/crux", "llmrouter/default")  # fmt: skip
 FAMILIES = ("routellm/mmlu", "routerdc/mmlu", "routerbench/arc_challenge", "zeroeval/gsm")
 
 
@@ -114,6 +116,23 @@ def families() -> None:
                     harness.line(label, row[place], np.nan, np.nan, "-")
 
 
+def roles() -> None:
+    """Every pair of eight sets of different models: a weak and a strong one of each, by their roles."""
+    sets = {}
+    for name in ROLES:
+        if CATALOGUE[name].at_hand() != "no":
+            sets[name] = transfer.in_roles(datasets.load(name).pair().observed()).sample(5_000)
+    rows = transfer.matrix(sets, routers(("prompt-length", "ridge", "knn")), bootstraps=200)
+    harness.tell(f"weak and strong of {', '.join(sets)}")
+    apgr = rows[(rows["metric"] == "apgr") & (rows["train"] != rows["test"])]
+    for system, part in apgr.groupby("system", sort=False):
+        means = transfer.summary(rows).loc[system]
+        harness.line(f"roles_{system}_at_home", means["at home"], np.nan, np.nan, "-")
+        harness.line(f"roles_{system}_elsewhere", means["elsewhere"], part["value"].min(), part["value"].max(), "-")
+        sure = float((part["ci_low"] > 0.5).mean())
+        harness.line(f"roles_{system}_surely_above_random", sure, np.nan, np.nan, "-")
+
+
 def joining() -> None:
     """LLMRouter's nine models: the best one comes back with 0, 10, 50, 200 labels and with all."""
     outcomes = datasets.load("llmrouter/default").observed()
@@ -134,6 +153,7 @@ BARS: dict[str, Callable[[], None]] = {
     "calibration": calibration,
     "share": share,
     "families": families,
+    "roles": roles,
     "joining": joining,
     "notebook": notebook,
 }

@@ -46,7 +46,8 @@ def test_the_folder_holds_everything(finished):
     assert names == {
         "00_quickstart", "01_explore_data--own-table.csv", "02_compare_quality_and_cost--own-table.csv", "config.json",
         "04_measure_latency", "05_trust_the_cache", "06_learn_online",
-        "07_learn_from_logs", "08_route_by_policy", "09_transfer_and_calibrate--own-table.csv", ".lock", "index.html", "manifest.json", *tables.COLUMNS,
+        "07_learn_from_logs", "08_route_by_policy", "09_transfer_and_calibrate--own-table.csv",
+        ".lock", "index.html", "manifest.json", *tables.COLUMNS,
     }  # fmt: skip
     for part in (path for path in folder.iterdir() if path.is_dir()):
         executed = nbformat.read(part / "notebook.ipynb", as_version=4)
