@@ -178,11 +178,25 @@ class ExpectedCost:
         return self
 
     def joined(self, newcomer: Outcomes) -> np.ndarray | None:
-        """The table with one more model, of which ``newcomer`` has the costs; None where either has none."""
-        known = newcomer.cost_source != "none" and np.isfinite(newcomer.cost_usd).any()
-        if self.table is None or not known:
+        """The table with one more model; None where the others have no costs.
+
+        What it costs is learned from its calls, else taken from its price with tokens as assumed in ``pricing``.
+
+        Raises:
+            ToolkitError: the others have costs, and it has neither calls nor a price: no weight could be kept.
+        """
+        if self.table is None:
             return None
-        return np.hstack([self.table, ExpectedCost().fit(newcomer).table])
+        if newcomer.cost_source != "none" and np.isfinite(newcomer.cost_usd).any():
+            return np.hstack([self.table, ExpectedCost().fit(newcomer).table])
+        if not np.isfinite(newcomer.models[list(PRICE_COLUMNS)].to_numpy(float)).all():
+            raise ToolkitError(
+                f"{newcomer.name}: a cost or a price of {newcomer.names[0]} was expected, since the router knows those "
+                f"of its other models; there is neither (Outcomes.reprice, or cost_usd in the table)."
+            )
+        priced = ExpectedCost.from_prices(newcomer.models, newcomer.names).table
+        priced[0] = priced[1] * newcomer.estimated_tokens.mean() + priced[2]
+        return np.hstack([self.table, priced])
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
         """Expected dollars per call, shape (n, m)."""

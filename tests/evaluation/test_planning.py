@@ -1,7 +1,6 @@
 """Advice on sample size and money: laws of means, and prices by hand."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from tests.conftest import make_outcomes
@@ -63,7 +62,19 @@ def test_money_by_hand():
     texts = coins(200).outcomes.estimated_tokens.mean()
     call = (300 + texts + 256) * price["input_usd_per_mtok"] + 60 * price["output_usd_per_mtok"]
     assert table["judging_usd"] == pytest.approx(1000 * 3 * call / 1e6)
-    assert "costs $" in planning.sentence(pd.DataFrame([table]).astype({"prompts": int}), 1000)
+    frame = planning.advice(coins(200), "one", "other", sizes=(1000,), bootstraps=50)
+    said = planning.sentence(frame, 1000)
+    assert "of one's quality is" in said and "from 200 prompts" in said
+    needed = planning.prompts_for(coins(200), "one", "other", frame["smallest_gain"].item(), bootstraps=50)
+    assert needed in (1000, 1001)
+    for call, words in (
+        (lambda: planning.sentence(frame, 700), "A size of the table was expected, 1000; got 700"),
+        (lambda: planning.advice(coins(30), "one", "three"), "No predictions of 'three'"),
+        (lambda: planning.advice(coins(30), "one", "one"), "was given twice"),
+        (lambda: planning.prompts_for(coins(30), "one", "other", 0.0), "A gain of quality above 0"),
+    ):
+        with pytest.raises(ToolkitError, match=words):
+            call()
     with pytest.raises(ToolkitError, match="No price of a judge 'nobody'"):
         planning.judging_usd(coins(30).outcomes, "nobody")
     assert np.isnan(planning.answer_usd(make_outcomes(np.eye(2))))

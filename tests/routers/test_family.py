@@ -382,8 +382,15 @@ def test_who_may_join(pool, before):
         GraphFree().add_model(pool, "new")
     with pytest.raises(ToolkitError, match="knows 'plain' already"):
         joined(before, pool, 0).add_model(pool, "plain")
-    unpriced = joined(before, pool, 5, models=pool.models.assign(input_usd_per_mtok=np.nan), cost_source="none")
-    assert unpriced.cost_table_ is None and np.isfinite(unpriced.predict(NEW)).all()
+    unknown = pool.models.assign(input_usd_per_mtok=np.nan)
+    with pytest.raises(ToolkitError, match="a cost or a price of new was expected"):
+        joined(before, pool, 5, models=unknown, cost_source="none")
+    by_price = joined(before, pool, 0, cost_source="none")  # its calls are unknown, its price is not
+    np.testing.assert_array_equal(by_price.cost_table_[:, :-1], before.cost_table_)
+    per_token, per_call = by_price.cost_table_[1:, -1]
+    assert per_token == pytest.approx(pool.models.loc["new", "input_usd_per_mtok"] / 1e6)
+    assert per_call == pytest.approx(256 * pool.models.loc["new", "output_usd_per_mtok"] / 1e6)
+    assert by_price.route(NEW[0], weight=np.inf).expected_cost_usd > 0
     for wrong in ({"neighbours": 0}, {"folds": 1}, {"components": -1}):
         with pytest.raises(ToolkitError, match="GraphFree: neighbours"):
             GraphFree(**wrong)

@@ -38,7 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     data.set_defaults(run=_data)
 
     routers = commands.add_parser("routers", help="list the routers: what they go by, source, needs, costs")
-    routers.add_argument("--time", action="store_true", help="fit each on 500 embedded prompts and time it: a minute")
+    routers.add_argument(
+        "--time", action="store_true", help="fit and time those that need labels alone, on 500 embedded prompts"
+    )
     routers.set_defaults(run=_routers)
 
     _add_report(commands)
@@ -95,7 +97,7 @@ def _routers(options: argparse.Namespace) -> int:
     if options.time:
         from toolkit.evaluation.learning import catalogue_times
 
-        frame = frame.drop(columns=["needs"]).merge(catalogue_times(), on="name", how="left")
+        frame = frame.merge(catalogue_times(), on="name", how="left")
         frame["fit_s"], frame["predict_ms"] = (
             frame[name].map("{:.2f}".format).replace("nan", "–") for name in ("fit_s", "predict_ms")
         )
@@ -103,6 +105,8 @@ def _routers(options: argparse.Namespace) -> int:
         print(f"\n{catalogue.KINDS[kind]}")
         idle = [name for name in ("kind", "class") if name == "kind" or kind != catalogue.OTHER]
         _print(part.drop(columns=idle))
+    if options.time:
+        print("\nfit_s: on 500 prompts. predict_ms: per prompt of one batch, vectors at hand; one alone takes longer.")
     print(f"\nLLMRouter's: its name for the same kind of router ({catalogue.LLMROUTER}, single-round list).")
     return 0
 
@@ -114,9 +118,8 @@ def _print(frame: Any) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in frame.columns:
-        table.add_column(
-            name, justify="right" if frame[name].dtype.kind in "if" else "left", no_wrap=name == "name", overflow="fold"
-        )
+        side = "right" if frame[name].dtype.kind in "if" else "left"
+        table.add_column(name, justify=side, no_wrap=name in ("name", "class"), overflow="fold")
     for row in frame.itertuples(index=False):
         table.add_row(*(f"{value:,}" if isinstance(value, int | float) else str(value) for value in row))
     Console(width=None if sys.stdout.isatty() else 160).print(table)

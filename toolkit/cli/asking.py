@@ -17,7 +17,9 @@ def add(commands: Any) -> None:
 
 def _add_route(commands: Any) -> None:
     route = commands.add_parser("route", help="ask a saved router, or policies in words, where prompts should go")
-    route.add_argument("prompts", nargs="*", metavar="PROMPT", help="text of a prompt; repeatable; - reads stdin")
+    route.add_argument(
+        "prompts", nargs="*", metavar="PROMPT", help="text of a prompt; repeatable; - reads stdin, one prompt"
+    )
     route.add_argument(
         "--messages", type=Path, action="append", default=[], metavar="FILE",
         help="a conversation, a JSON list of {role, content}; repeatable",
@@ -151,6 +153,8 @@ def _threshold(options: argparse.Namespace) -> int:
     unit = "predicted quality" if router.cost_table_ is None else "predicted quality per dollar"
     print(f"{found.threshold!r} {unit}: {strong} where it leads {weak} by more")
     print(f"  {found.reached:.1%} of {found.reference:,} reference prompts ({options.share:.1%} wanted)")
+    if abs(found.reached - found.wanted) > 0.02:
+        print("  mind: scores tie, or prompts are few; no threshold comes nearer to the wanted share")
     print(f"  of {options.new:,} new prompts of the same source, {low:.1%} to {high:.1%} in 95 cases of 100")
     if router.cost_table_ is not None:
         print(f"  python -m toolkit route --router {options.router} --weight={found.threshold!r} ...")
@@ -169,7 +173,9 @@ def _reference(name: str) -> list[str]:
         lines = Path(name).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as err:
         raise ToolkitError(f"{name}: a text file with one prompt a line was expected ({err}).") from err
-    return [line for line in lines if line.strip()]
+    if not (prompts := [line for line in lines if line.strip()]):
+        raise ToolkitError(f"{name}: reference prompts were expected, one a line; the file is empty.")
+    return prompts
 
 
 def _arena(options: argparse.Namespace) -> int:

@@ -62,6 +62,9 @@ def load_table(path: Path, prices: str = "", models: str = "") -> Outcomes:
 def from_long(rows: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> Outcomes:
     """Long rows as Outcomes; ``path`` names them in messages, and their file names the data set."""
     _check_columns(rows, path)
+    read = {*REQUIRED, *MEASURES, *PER_PROMPT, "answer"}
+    if ignored := [str(column) for column in rows.columns if column not in read]:
+        notes = (*notes, f"Columns of the table that nothing reads: {', '.join(ignored)}.")
     for column in ("quality", *MEASURES):
         if column in rows.columns:
             rows[column] = files.numbers(rows, column, path, 1.0 if column == "quality" else np.inf)

@@ -91,7 +91,7 @@ class FrozenSplit:
             note: why, for the file.
         """
         systems = {name: repr(router) for name, router in routers.items()}
-        with FileLock(f"{self.path}.lock"):
+        with _lock(self.path):
             content = _read(self.path)
             before = {text for use in content["uses"] for text in use["systems"].values()}
             if fresh := {name: text for name, text in systems.items() if text not in before}:
@@ -124,7 +124,7 @@ def freeze(outcomes: Outcomes, path: str | Path, test_share: float = 0.3, seed: 
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{target}.lock"):
+    with _lock(target):
         if not target.exists():
             _, test = outcomes.split(test_share, seed)
             ids = sorted(test.prompts["prompt_id"])
@@ -140,6 +140,10 @@ def freeze(outcomes: Outcomes, path: str | Path, test_share: float = 0.3, seed: 
     test = outcomes.prompts["prompt_id"].isin(content["test"])
     parts = outcomes.prompts.assign(split=np.where(test, HOLDOUT, "train"))
     return FrozenSplit(replace(outcomes, prompts=parts), target)
+
+
+def _lock(path: Path) -> FileLock:
+    return FileLock(path.with_name(f".{path.name}.lock"))  # hidden: it stays, and is not to be committed
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -27,6 +27,10 @@ def half_widths(predictions: Predictions, name: str, opponent: str, bootstraps: 
         (paired), and of pairs ``apgr`` and ``apgr_difference``.
     """
     outcomes = predictions.outcomes
+    if unknown := [one for one in (name, opponent) if one not in predictions.quality]:
+        raise ToolkitError(f"No predictions of {unknown[0]!r}; there are those of {', '.join(predictions.quality)}.")
+    if name == opponent:
+        raise ToolkitError(f"Two systems were expected; {name!r} was given twice.")
     counts = statistics.bootstrap_counts(outcomes.groups, bootstraps, seed)
     means = {one: statistics.resampled_means(counts, _realised(predictions, one)) for one in (name, opponent)}
     samples = {"quality": means[name], "difference": means[name] - means[opponent]}
@@ -80,7 +84,24 @@ def advice(
             {"prompts": size, **scaled, "smallest_gain": scaled["difference"] * 2.8 / 1.96,
              "answers_usd": size * per_answer, "judging_usd": size * per_grade}
         )  # fmt: skip
-    return pd.DataFrame(found)
+    table = pd.DataFrame(found)
+    table.attrs = {"name": name, "opponent": opponent, "measured_on": distinct, "pair": len(outcomes.names) == 2}
+    return table
+
+
+def prompts_for(
+    predictions: Predictions, name: str, opponent: str, gain: float, bootstraps: int = 1000, seed: int = 0
+) -> int:
+    """Judged prompts that find a true gain of quality between two systems with chance 80%, as ``advice`` scales it.
+
+    Raises:
+        ToolkitError: the gain is not positive, or no such systems.
+    """
+    if not gain > 0:
+        raise ToolkitError(f"A gain of quality above 0 was expected; got {gain!r}.")
+    half = half_widths(predictions, name, opponent, bootstraps, seed)["difference"]
+    distinct = len(np.unique(predictions.outcomes.groups))
+    return int(np.ceil(distinct * (half * 2.8 / 1.96 / gain) ** 2))
 
 
 def answer_usd(outcomes: Outcomes) -> float:
@@ -111,13 +132,20 @@ def judging_usd(outcomes: Outcomes, judge: str = JUDGE) -> float:
 
 
 def sentence(table: pd.DataFrame, size: int) -> str:
-    """The row of a size, said in words."""
-    row = table.set_index("prompts").loc[size]
-    money = f" judging them costs ${row['judging_usd']:,.2f}"
+    """The row of a size of an ``advice`` frame, said in words.
+
+    Raises:
+        ToolkitError: no such row.
+    """
+    if size not in set(table["prompts"]):
+        raise ToolkitError(f"A size of the table was expected, {', '.join(map(str, table['prompts']))}; got {size}.")
+    row, told = table.set_index("prompts").loc[size], table.attrs
+    money = f"judging them costs ${row['judging_usd']:,.2f}"
     if np.isfinite(row["answers_usd"]):
         money += f" beside ${row['answers_usd']:,.2f} for the answers"
+    at = ", at half of the strong calls" if told["pair"] else ""
     return (
-        f"With {size:,} judged prompts the interval of a router's quality is ±{row['quality']:.3f}, that of its "
-        f"difference to another ±{row['difference']:.3f}; a true gain of {row['smallest_gain']:.3f} is found four "
-        f"times in five;{money}."
+        f"With {size:,} judged prompts the interval of {told['name']}'s quality{at} is ±{row['quality']:.3f}, that of "
+        f"its difference to {told['opponent']} ±{row['difference']:.3f}; a true gain of {row['smallest_gain']:.3f} is "
+        f"found four times in five; {money}. Scaled from {told['measured_on']:,} prompts."
     )

@@ -103,17 +103,22 @@ def diagrams(predictions: Predictions) -> pd.DataFrame:
 def diagram(predictions: Predictions, name: str, bins: int = 10) -> pd.DataFrame:
     """A reliability diagram: mean prediction and mean quality in bins of equal numbers, all models together.
 
+    Args:
+        bins: at most, and no more than leave 20 predictions in each.
+
     Returns:
-        One row a bin: ``predicted``, ``quality``, ``low`` and ``high`` (95% for the bin's mean, normal, prompts and
-        models taken for independent), ``n``.
+        One row a bin: ``predicted``, ``quality``, ``low`` and ``high`` (95% for the bin's mean, Wilson 1927, prompts
+        and models taken for independent), ``n``.
     """
     predicted, quality = predictions.quality[name].ravel(), predictions.outcomes.quality.astype(float).ravel()
     order = np.argsort(predicted, kind="stable")
     found = []
-    for part in np.array_split(order, min(bins, len(order))):
-        mean, half = quality[part].mean(), 1.96 * quality[part].std() / np.sqrt(len(part))
-        bounds = np.clip([mean - half, mean + half], 0, 1)
-        found.append((predicted[part].mean(), mean, *bounds, len(part)))
+    for part in np.array_split(order, max(1, min(bins, len(order) // 20))):
+        mean, size = quality[part].mean(), len(part)
+        spread = 1.96**2 / size
+        centre = (mean + spread / 2) / (1 + spread)
+        half = 1.96 / (1 + spread) * np.sqrt(mean * (1 - mean) / size + spread / (4 * size))
+        found.append((predicted[part].mean(), mean, centre - half, centre + half, size))
     return pd.DataFrame(found, columns=["predicted", "quality", "low", "high", "n"])
 
 

@@ -166,7 +166,12 @@ def _realised(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndar
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """Mean over sets of what a router has at home and elsewhere, one row a router; intervals are not for such means."""
+    """Mean over sets of what a router has at home and elsewhere, one row a router; intervals are not for such means.
+
+    Of ``apgr`` in a pair's matrix, of ``quality_over_single`` in a pool's; empty of an empty one.
+    """
+    if rows.empty:
+        return pd.DataFrame(columns=["at home", "elsewhere"])
     metric = "apgr" if (rows["metric"] == "apgr").any() else "quality_over_single"
     kept = rows[rows["metric"] == metric].assign(home=lambda frame: frame["train"] == frame["test"])
     means = kept.groupby(["system", "home"], sort=False)["value"].mean().unstack()

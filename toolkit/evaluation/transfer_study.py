@@ -20,7 +20,7 @@ from toolkit.routers.baselines import SingleModel
 from toolkit.routers.cascade import Among, SelfCheckCascade, with_cascade
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
-JOINED = "half of the prompts judged; bands: 95% bootstrap over these"
+JOINED = "judged on the frozen part; bands: 95% bootstrap over its prompts"
 FULL = ("ridge", "logistic", "svm", "knn", "cluster", "avengers", "cluster-elo", "sw", "mf", "rorf", "hybrid-llm",
         "routerdc", "graph-free", "boosting", "mlp")  # fmt: skip
 
@@ -106,11 +106,14 @@ def _main(moved: pd.DataFrame) -> str:
     return "apgr" if (moved["metric"] == "apgr").any() else "quality_over_single"
 
 
-def joined(marked: Outcomes, plan: Plan, bootstraps: int, seed: int = 0) -> pd.DataFrame:
-    """``newcomer.joining`` of the plan's routers; empty where the pool has two models."""
-    if len(marked.names) < 3:
+def joined(outcomes: Outcomes, cut: FrozenSplit, plan: Plan, bootstraps: int, seed: int = 0) -> pd.DataFrame:
+    """``newcomer.joining`` of the plan's routers on a frozen cut, which counts; empty where the pool has two models."""
+    if len(outcomes.names) < 3:
         return pd.DataFrame(columns=["system", "metric", "value", "labels"])
-    return newcomer.joining(marked, routers(plan.joined), draws=plan.draws[1], bootstraps=bootstraps, seed=seed)
+    asked = routers(plan.joined)
+    cut.look(asked, "notebook 09, a newcomer")
+    marked = cut_alike(outcomes, cut)
+    return newcomer.joining(marked, asked, draws=plan.draws[1], bootstraps=bootstraps, seed=seed)
 
 
 def flips(outcomes: Outcomes, plan: Plan, folds: int, bootstraps: int, seed: int = 0) -> tuple[pd.DataFrame, str]:
@@ -163,6 +166,14 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
 def note(outcomes: Outcomes, text: str) -> str:
     """What must stand under a figure that judges parts of its own."""
     return " · ".join([outcomes.name, *(["SYNTHETIC outcomes"] if outcomes.synthetic else []), text])
+
+
+def moved_note(outcomes: Outcomes, plan: Plan, rows: pd.DataFrame) -> str:
+    """The same of a transfer: how many prompts, and which sets were not judged."""
+    text = f"at most {plan.labels:,} prompts of a set fitted on and no more than half; {rows['n'].min():,} to "
+    text += f"{rows['n'].max():,} judged"
+    left = [name for name in dict.fromkeys(rows["train"]) if name not in set(rows["test"])]
+    return note(outcomes, f"{text}; no sure lead to judge by: {', '.join(left)}" if left else text)
 
 
 def conclusion(errors: pd.DataFrame, shares: pd.DataFrame, moved: pd.DataFrame) -> str:

@@ -26,7 +26,7 @@ def reliability(rows: pd.DataFrame, title: str, note: str = "", values: dict[str
     figure, grid = plt.subplots(
         down, across, figsize=(3.3 * across + 0.4, 3.5 * down + 0.5), sharex=True, sharey=True, squeeze=False
     )
-    shade = colours(["as it is", "platt", "isotonic"])
+    shade = colours(["as it is", "platt", "isotonic", *named["system"].str.partition(", ")[2]])
     for axes, name in zip(grid.flat, names, strict=False):
         axes.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (1, 2)))
         for system, part in named[named["router"] == name].groupby("system", sort=False):
@@ -119,8 +119,8 @@ def share_targets(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
     """Shares of strong calls on new prompts against those that were wanted, with the band that was foretold.
 
     Args:
-        rows: system, wanted, reached, share, low, high: one row a draw. The band is that of routers whose scores do not
-            tie.
+        rows: system, wanted, reached, share, low, high, new: one row a draw. The band is that of routers whose scores
+            do not tie, which reach a share to within one prompt.
     """
     figure, axes = canvas(title, note, height=3.8)
     axes.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (1, 2)))
@@ -130,9 +130,9 @@ def share_targets(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
         spread = found["share"].quantile([0.025, 0.975]).unstack()
         axes.fill_between(spread.index, spread[0.025], spread[0.975], color=shade[name], alpha=0.12, lw=0)
         axes.plot(found["share"].median(), "o-", color=shade[name], ms=4, mec="white", mew=0.7, label=name)
-    untied = rows[(rows["reached"] - rows["wanted"]).abs() < 0.01]
+    untied = rows[(rows["reached"] - rows["wanted"]).abs() <= 0.005 + 1 / rows["new"]]
     foretold = untied.groupby("wanted")[["low", "high"]].median()
-    for bound in ("low", "high"):
+    for bound in ("low", "high") if len(foretold) else ():
         axes.plot(foretold[bound], color=INK, lw=0.9, ls="--", label="foretold, 95%" if bound == "low" else None)
     axes.set(xlabel="Wanted share of strong calls", ylabel="Share on new prompts")
     for axis in (axes.xaxis, axes.yaxis):

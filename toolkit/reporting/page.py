@@ -1,10 +1,12 @@
 """The pages of a run: the index, a page per notebook without code, the list of runs."""
 
+import ast
 import hashlib
 import html
 import json
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ def write_notebook(folder: Path, executed: str, title: str, result: Result) -> P
         notebook = nbformat.read(source, as_version=4)
         notebook.cells = [cell for cell in notebook.cells if not _is_papermill_banner(cell)]
         for cell in (cell for cell in notebook.cells if cell.cell_type == "code" and not result.error):
-            cell.outputs = [output for output in cell.outputs if not _is_noise(output)]
+            cell.outputs = [_unquoted(output) for output in cell.outputs if not _is_noise(output)]
         exporter = HTMLExporter(
             template_name="basic", exclude_input=True, exclude_output_prompt=True, exclude_input_prompt=True
         )
@@ -68,6 +70,15 @@ def _write(target: Path, template: str, **content: Any) -> Path:
 def _is_noise(output: nbformat.NotebookNode) -> bool:
     """Warnings of libraries, which are for the notebook itself, and prints of nothing."""
     return output.get("name") == "stderr" or (output.get("name") == "stdout" and not output.text.strip())
+
+
+def _unquoted(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A sentence that is a cell's value stands on the page as a sentence, not as Python writes it."""
+    data = output.get("data", {})
+    if set(data) == {"text/plain"} and data["text/plain"][:1] in "'\"":
+        with suppress(ValueError, SyntaxError):
+            data["text/plain"] = str(ast.literal_eval(data["text/plain"]))
+    return output
 
 
 def _is_papermill_banner(cell: nbformat.NotebookNode) -> bool:

@@ -123,6 +123,9 @@ class SelfCheckCascade(Router):
     def _fit(self, train: Outcomes) -> None:
         if len(train.names) != 4 or train.answers is None:
             raise ToolkitError(f"{train.name}: the four columns of with_cascade were expected; found {train.names}.")
+        if (train.answers[:, 0] == "").all():
+            raise ToolkitError(f"{train.name}: answers of {train.names[0]} were expected; all are unknown.")
+        train = train.subset(train.answers[:, 0] != "")  # an answer that nobody kept teaches nothing of answers
         measures = answer_measures(train.answers[:, 0])
         self.centre_, self.scale_ = measures.mean(axis=0), np.maximum(measures.std(axis=0), 1e-9)
         features = self._features(train.texts, train.answers[:, 0], measures)
@@ -145,6 +148,9 @@ class SelfCheckCascade(Router):
 
     def check(self, prompt: Prompt, answer: str, weight: float = 0.0) -> Decision:
         """Whether to keep the small model's answer (``models_[2]``) or to ask the large one too (``models_[3]``).
+
+        At weight 0 it asks wherever the large one is expected to be better at all, which is nearly everywhere: give
+        what quality is worth. The two columns that are no choice any more have the score ``policy.FORBIDDEN``.
 
         Args:
             weight: predicted quality given up per dollar; what is paid already plays no part in the choice.

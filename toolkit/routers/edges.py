@@ -154,19 +154,24 @@ class GraphFree(EmbeddingRouter):
     def add_model(self, outcomes: Outcomes, model: str) -> "GraphFree":
         """One more model by what is known of it, nothing else being trained; returns itself.
 
-        What is predicted of the others stays as it is.
+        What is predicted of the others stays as it is. To begin without any label, hide them:
+        ``transfer.without_labels(outcomes, model, [])``.
 
         Args:
             outcomes: prompts with the new model's outcomes, few or none observed, and its price if there is one.
             model: its name in ``outcomes``.
 
         Raises:
-            ToolkitError: the router is not fitted, or knows the model.
+            ToolkitError: the router is not fitted, knows the model, or knows costs and is told neither cost nor price
+                of it.
         """
         if not hasattr(self, "models_"):
             raise ToolkitError("GraphFree is not fitted; call fit(outcomes) before add_model.")
         if model in self.models_:
-            raise ToolkitError(f"GraphFree knows {model!r} already; a new model was expected.")
+            raise ToolkitError(
+                f"GraphFree knows {model!r} already; a new model was expected. With more labels of it, begin again "
+                f"from the router as it was before (save_router, or copy.copy)."
+            )
         alone = outcomes.subset(models=[model])
         rows = ~np.isnan(alone.quality[:, 0])
         more = np.full((int(rows.sum()), len(self.models_) + 1), np.nan)

@@ -51,6 +51,12 @@ def readers_of_text(members: Sequence[Router], owner: str) -> tuple[Router, ...]
     if not members:
         raise ToolkitError(f"{owner}: at least one member was expected; found none.")
     for member in members:
-        if not member.has_scores or member.uses_metadata or member.uses_outcomes or member.uses_answers:
+        if (
+            not isinstance(member, Router)
+            or not member.has_scores
+            or member.uses_metadata
+            or member.uses_outcomes
+            or member.uses_answers
+        ):
             raise ToolkitError(f"{owner}: members with scores from the text alone were expected; {member!r} is none.")
     return tuple(members)

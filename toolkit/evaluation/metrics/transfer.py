@@ -22,7 +22,7 @@ METRICS: dict[str, Metric] = {
         "draws; the bounds are the least and that of 95 draws in 100.",
     ),
     "share_covered": Metric(
-        "share foretold",
+        "draws within 95%",
         "share",
         None,
         "Draws in which the share lies within the interval that was foretold; 95% wanted.",
