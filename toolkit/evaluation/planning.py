@@ -100,6 +100,8 @@ def prompts_for(
     if not gain > 0:
         raise ToolkitError(f"A gain of quality above 0 was expected; got {gain!r}.")
     half = half_widths(predictions, name, opponent, bootstraps, seed)["difference"]
+    if not half > 0:
+        raise ToolkitError(f"{name} and {opponent} choose alike on these prompts; there is no difference to find.")
     distinct = len(np.unique(predictions.outcomes.groups))
     return int(np.ceil(distinct * (half * 2.8 / 1.96 / gain) ** 2))
 

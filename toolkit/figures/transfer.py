@@ -39,7 +39,10 @@ def reliability(rows: pd.DataFrame, title: str, note: str = "", values: dict[str
         axes.grid(color=GRID)
         axes.set_aspect("equal")
         axes.set(xlim=(0, 1), ylim=(0, 1))
-        axes.legend(loc="lower right", fontsize=7.5, title="calibration error", title_fontsize=7.5, alignment="left")
+        axes.legend(
+            loc="lower right", fontsize=7.5, title="calibration error" if values else None, title_fontsize=7.5,
+            alignment="left",
+        )  # fmt: skip
     for axes in grid.flat[len(names) :]:
         axes.set_visible(False)
     figure.supxlabel("Predicted quality", fontsize=10)

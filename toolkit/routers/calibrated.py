@@ -61,7 +61,7 @@ class Calibrated(Router):
         make = CALIBRATORS[self.method]
         arrays = [make.fit(*columns).array for columns in zip(unseen.T, quality.T, strict=True)]
         self.maps_, self.ends_ = np.concatenate(arrays), np.cumsum([len(array) for array in arrays])
-        self._fitted, self.models_ = fitted, fitted.models_
+        self._fitted, self.models_, self.cost_table_ = fitted, fitted.models_, fitted.cost_table_
         return self
 
     def _predict(self, texts: list[str], metadata: pd.DataFrame | None) -> np.ndarray:
