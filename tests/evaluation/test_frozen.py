@@ -74,6 +74,7 @@ def test_looks_of_many_processes_are_all_counted(tmp_path):
         pool.map(_look, [(str(path), penalty) for penalty in range(1, 13)])
     content = json.loads(path.read_text(encoding="utf-8"))
     assert len({text for use in content["uses"] for text in use["systems"].values()}) == 12
+    assert [file.name for file in tmp_path.iterdir()] == ["a.json"]  # nothing else to commit by mistake
 
 
 def _look(job: tuple[str, int]) -> None:

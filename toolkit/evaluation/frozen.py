@@ -1,5 +1,6 @@
 """A test part that is cut once and counted: every look at it makes the best of many look better than it is."""
 
+import hashlib
 import json
 import os
 import warnings
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from toolkit import paths
 from toolkit.errors import ToolkitError
 from toolkit.evaluation.protocol import HOLDOUT, Predictions, cross_predict
 from toolkit.outcomes import Outcomes
@@ -143,7 +145,9 @@ def freeze(outcomes: Outcomes, path: str | Path, test_share: float = 0.3, seed: 
 
 
 def _lock(path: Path) -> FileLock:
-    return FileLock(path.with_name(f".{path.name}.lock"))  # hidden: it stays, and is not to be committed
+    """In the cache folder, so that nothing stays beside a file that is to be committed."""
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
+    return FileLock(paths.writable_cache("locks") / f"{name}.lock")
 
 
 def _read(path: Path) -> dict[str, Any]:
