@@ -14,7 +14,8 @@ from toolkit.pricing import PRICE_COLUMNS, token_cost, token_counts
 
 COST_SOURCES = ("measured", "priced", "assumed", "none")
 PROMPT_COLUMNS = ("prompt_id", "text", "domain", "language", "group", "split", "suspect")
-_MATRICES = ("quality", "cost_usd", "input_tokens", "output_tokens", "expected_quality", "answers")
+_NUMBERS = ("quality", "cost_usd", "input_tokens", "output_tokens", "expected_quality")
+_MATRICES = (*_NUMBERS, "answers")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,12 +135,10 @@ class Outcomes:
         for column in PROMPT_COLUMNS:
             digest.update("\x1f".join(self.prompts[column].astype(str)).encode("utf-8", "surrogatepass"))
         digest.update("\x1f".join(self.names).encode())
-        texts = () if self.answers is None else (self.answers,)  # data without answers keeps the hash it had
-        for matrix in (self.models.to_numpy(), *(getattr(self, key) for key in _MATRICES[:-1]), *texts):
-            if matrix is not None and matrix.dtype.hasobject:
-                digest.update("\x1f".join(matrix.ravel()).encode("utf-8", "surrogatepass"))
-            else:
-                digest.update(b"none" if matrix is None else np.ascontiguousarray(matrix).tobytes())
+        for matrix in (self.models.to_numpy(), *(getattr(self, key) for key in _NUMBERS)):
+            digest.update(b"none" if matrix is None else np.ascontiguousarray(matrix).tobytes())
+        if self.answers is not None:
+            digest.update("\x1f".join(self.answers.ravel()).encode("utf-8", "surrogatepass"))
         return digest.hexdigest()
 
     def column(self, model: str) -> int:

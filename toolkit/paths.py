@@ -1,7 +1,8 @@
-"""Where things are: anchored on the package, so that a kernel's working folder never matters."""
+"""Where things are: anchored on the package, so that a kernel's working folder never matters; whole files or none."""
 
 import os
 import tempfile
+import uuid
 import warnings
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,11 @@ def data_dir() -> Path:
 def notebooks_dir() -> Path:
     """The parameterised notebooks."""
     return _beside_or_inside("notebooks")
+
+
+def example_dir() -> Path:
+    """The committed runs, by name: what notebooks read that are given no run."""
+    return _beside_or_inside("reports/example")
 
 
 def reports_dir() -> Path:
@@ -67,3 +73,10 @@ def mirror_dir() -> Path | None:
     """The read-only copy of the upstream files named by ``TOOLKIT_DATA_MIRROR``, or None."""
     chosen = os.environ.get("TOOLKIT_DATA_MIRROR")
     return Path(chosen).expanduser() if chosen else None
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a file so that a reader sees the old one or the whole new one."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")  # two runs write the list of runs
+    part.write_text(content, encoding="utf-8")
+    part.replace(path)

@@ -123,6 +123,9 @@ def test_the_threshold_of_a_share_is_the_weight_of_route(synthetic, tmp_path, ca
     assert main(["route", "--router", str(folder), f"--weight={weight}", *rest.texts]) == 0
     sent = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
     assert sent.count(pair.names[1]) == found.above
+    file.write_text("a\nb\n", encoding="utf-8")
+    assert main(["threshold", str(folder), "--share", "0.3", "--prompts", str(file)]) == 0
+    assert "no threshold comes nearer" in capsys.readouterr().out
     assert main(["threshold", str(folder), "--share", "3", "--prompts", str(file)]) == 2
     assert "from 0 to 1" in capsys.readouterr().err
 

@@ -57,6 +57,8 @@ def test_the_folder_holds_everything(finished):
         stems = [{path.stem for path in (part / "figures").glob(f"*.{kind}")} for kind in ("png", "svg")]
         assert stems[0] == stems[1] != set()
     assert told[-1].endswith(" s")
+    page = (folder / "09_transfer_and_calibrate--own-table.csv" / "notebook.html").read_text(encoding="utf-8")
+    assert "\nThis set has no answers, or no costs.\n" in page or ">This set has no answers, or no costs." in page
 
 
 def test_the_manifest_vouches_for_every_file(finished):

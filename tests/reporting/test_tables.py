@@ -27,6 +27,15 @@ def test_measurements_have_exactly_the_published_columns():
     assert tables.COLUMNS[tables.MEASUREMENTS] == published.split(",")
 
 
+def test_columns_that_are_parameters_are_folded_away():
+    rows = pd.DataFrame({"value": [1.0, 2.0], "labels": [10, 50], "sees": ["text", np.nan]})
+    folded = tables.fold(rows, {"profile": "smoke"}, by=("labels",))
+    assert list(folded.columns) == ["value", "params"]
+    assert folded["params"].tolist() == [
+        '{"labels":10,"profile":"smoke","sees":"text"}', '{"labels":50,"profile":"smoke"}',
+    ]  # fmt: skip
+
+
 def test_what_is_written_is_read(tmp_path):
     tables.write(tmp_path, tables.MEASUREMENTS, _measurements())
     back = tables.read(tmp_path / tables.MEASUREMENTS)

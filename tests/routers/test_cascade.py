@@ -97,6 +97,9 @@ def test_answers_come_from_a_table_and_change_the_hash(tmp_path):
     path = tmp_path / "own.csv"
     rows = ["prompt_id,prompt,model,quality,cost_usd,answer", 'q1,a,x,1,0.1,"one, two"', "q1,a,y,0,0.2,",
             "q2,b,x,0,0.1,three", "q2,b,y,1,0.2,four"]  # fmt: skip
+    path.write_text("\n".join(rows).replace("answer", "answers"), encoding="utf-8")
+    misspelt = datasets.load(str(path))
+    assert misspelt.answers is None and "that nothing reads: answers." in misspelt.notes[0]
     path.write_text("\n".join(rows), encoding="utf-8")
     data = datasets.load(str(path))
     assert data.answers.tolist() == [["one, two", ""], ["three", "four"]]

@@ -503,7 +503,14 @@ def test_the_largest_and_the_smallest_model():
 
 # -- the catalogue --------------------------------------------------------------------------------------------------
 
-INNER = {"EmbeddingRouter", "NetworkRouter", "PolicyRouter", "FewLabels", "Among"}  # bases, and helpers of studies
+INNER = {
+    "TreeRouter",
+    "EmbeddingRouter",
+    "NetworkRouter",
+    "PolicyRouter",
+    "FewLabels",
+    "Among",
+}  # bases, and helpers of studies
 SINGLE_ROUND = [
     "knnrouter", "svmrouter", "mlprouter", "mfrouter", "elorouter", "routerdc", "automix", "hybrid_llm", "graphrouter",
     "causallm_router", "smallest_llm", "largest_llm",

@@ -182,7 +182,7 @@ def _arena(options: argparse.Namespace) -> int:
     import json
 
     from toolkit.datasets import routerarena
-    from toolkit.reporting.run import write_text
+    from toolkit.paths import write_text
     from toolkit.routers.persistence import load_router
 
     router = load_router(options.router, known=[_router_class(name) for name in options.classes])

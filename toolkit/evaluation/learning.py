@@ -80,8 +80,7 @@ def timings(predictions: Predictions, fitted_on: int) -> pd.DataFrame:
 
 
 def catalogue_times(prompts: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """``fit_s`` and ``predict_ms`` of all registered routers on the embedded data, with vectors at hand: name, two
-    columns.
+    """``fit_s`` and ``predict_ms`` of all registered routers on the embedded data, vectors at hand, with a ``name``.
 
     Half of the prompts are fitted on. bert, which a CPU trains for minutes, is left out.
     """
@@ -89,13 +88,9 @@ def catalogue_times(prompts: int = 1000, seed: int = 0) -> pd.DataFrame:
     encoders.get(EVERY_VIEW).encode(data.texts)
     routers = {name: make() for name, make in ROUTERS.items() if name != "bert"}
     predictions = cross_predict(data, routers, seed=seed)
-    return pd.DataFrame(
-        [
-            (name, fit, 1000 * predict / len(predictions.outcomes))
-            for name, (fit, predict) in predictions.seconds.items()
-        ],
-        columns=["name", "fit_s", "predict_ms"],
-    )
+    judged = len(predictions.outcomes)
+    rows = [(name, fit, 1000 * predict / judged) for name, (fit, predict) in predictions.seconds.items()]
+    return pd.DataFrame(rows, columns=["name", "fit_s", "predict_ms"])
 
 
 def encoding_times(texts: Sequence[str], names: Sequence[str]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import statistics
 from toolkit.evaluation.metrics import measured
-from toolkit.evaluation.protocol import plan
+from toolkit.evaluation.protocol import two_parts
 from toolkit.evaluation.transfer import without_labels
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
@@ -48,42 +48,45 @@ def joining(
     """
     if len(marked.names) < 3:
         raise ToolkitError(f"{marked.name}: a newcomer needs two other models; there are {len(marked.names)} in all.")
-    parts, _ = plan(marked, 2, seed)
-    if len(parts) > 1:
-        raise ToolkitError(f"{marked.name}: a fitting and a judged part were expected; cut it by freeze or holdout.")
-    ((fitting, judged),) = parts
-    train, test = marked.subset(fitting), marked.subset(judged).observed()
+    train, test, _ = two_parts(marked)
     model = model or train.names[int(train.mean_quality().argmax())]
-    others = [name for name in train.names if name != model]
-    order = [*others, model]
+    order = [*(name for name in train.names if name != model), model]
     train, test = train.subset(models=order), test.subset(models=order)
     counts = statistics.bootstrap_counts(test.groups, bootstraps, seed)
-    rng, found = np.random.default_rng(seed), []
-    known = np.flatnonzero(~np.isnan(train.quality[:, -1]))
-    drawn = {
-        k: [rng.choice(known, k, replace=False) for _ in range(draws if k else 1)] for k in labels if k < len(known)
-    }
-    drawn[len(known)] = [known]
+    drawn, found = _drawn(train, labels, draws, seed), []
     for name, router in routers.items():
-        before = router.clone().fit(train.subset(models=others))
-        chosen = before.predict_outcomes(test.subset(models=others)).argmax(axis=1)
-        alone = test.realised(test.quality, chosen).astype(float)
+        before = router.clone().fit(train.subset(models=order[:-1]))
+        alone = _quality(test, _choices(before, test.subset(models=order[:-1])))
         for k, samples in drawn.items():
             if not k and not isinstance(router, GraphFree):
                 continue
-            fitted = [_joined(before, train, model, rows) for rows in samples]
-            choices = np.stack([one.predict_outcomes(test).argmax(axis=1) for one in fitted])
-            gained = test.realised(test.quality, choices).astype(float).mean(axis=0) - alone
-            share = (choices == len(others)).mean(axis=0)
+            choices = np.stack([_choices(_joined(before, train, rows), test) for rows in samples])
+            gained, share = _quality(test, choices).mean(axis=0) - alone, (choices == len(order) - 1).mean(axis=0)
             for metric, values in (("joined_quality", gained), ("joined_share", share)):
                 row = measured(name, metric, statistics.resampled_means(counts, values), f"newcomer {model}")
                 found.append(row | {"labels": k, "n": len(test)})
     return pd.DataFrame(found)
 
 
-def _joined(before: Router, train: Outcomes, model: str, rows: np.ndarray) -> Router:
-    """What a router fitted on the others becomes with the newcomer's outcomes in some rows."""
-    seen = without_labels(train, model, rows)
+def _drawn(train: Outcomes, labels: Sequence[int], draws: int, seed: int) -> dict[int, list[np.ndarray]]:
+    """Rows of the last model that are known, by how many: as many draws of k, one of none, and all of them last."""
+    rng, known = np.random.default_rng(seed), np.flatnonzero(~np.isnan(train.quality[:, -1]))
+    few = [k for k in labels if k < len(known)]
+    some = {k: [rng.choice(known, k, replace=False) for _ in range(draws if k else 1)] for k in few}
+    return some | {len(known): [known]}
+
+
+def _choices(router: Router, test: Outcomes) -> np.ndarray:
+    return router.predict_outcomes(test).argmax(axis=1)
+
+
+def _quality(test: Outcomes, choices: np.ndarray) -> np.ndarray:
+    return test.realised(test.quality, choices).astype(float)
+
+
+def _joined(before: Router, train: Outcomes, rows: np.ndarray) -> Router:
+    """What a router fitted on the other models becomes with the last one's outcomes in some rows."""
+    seen = without_labels(train, train.names[-1], rows)
     if isinstance(before, GraphFree):
-        return copy(before).add_model(seen, model)  # which replaces what it changes, so a shallow copy will do
+        return copy(before).add_model(seen, train.names[-1])  # it replaces what it changes, so a shallow copy will do
     return before.clone().fit(seen)

@@ -10,12 +10,13 @@ from toolkit import paths
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import statistics
 from toolkit.evaluation.protocol import Predictions
-from toolkit.evaluation.systems import areas, at_share, operate
+from toolkit.evaluation.systems import areas, at_share, operate, quality_first
 from toolkit.outcomes import Outcomes
 from toolkit.pricing import ASSUMED_OUTPUT_TOKENS, PRICE_COLUMNS, read_prices
 
 SIZES = (100, 200, 500, 1_000, 2_000, 5_000)
 JUDGE = "gpt-4o"
+FOUND = 2.8 / 1.96  # half widths of a 95% interval that a true difference must have to be found with chance 80%
 RUBRIC_TOKENS, VERDICT_TOKENS = 300, 60  # of a judge's instructions and of what it writes, assumed
 
 
@@ -41,9 +42,9 @@ def half_widths(predictions: Predictions, name: str, opponent: str, bootstraps: 
 
 
 def _realised(predictions: Predictions, name: str) -> np.ndarray:
-    outcomes, predicted = predictions.outcomes, predictions.quality[name]
+    outcomes = predictions.outcomes
     if len(outcomes.names) > 2:
-        return outcomes.realised(outcomes.quality, predicted.argmax(axis=1)).astype(float)
+        return quality_first(predictions, name)
     alone = replace(predictions, routers={name: predictions.routers[name]})
     system = operate(alone, np.array([0.0, 1.0]), np.ones((1, len(outcomes)), dtype=np.uint16))[name]
     return at_share(system, outcomes, 0.5)
@@ -71,7 +72,7 @@ def advice(
 
     Returns:
         One row a size: ``prompts``; half widths of ``half_widths``; ``smallest_gain``, the true difference that is
-        found with chance 80% (``2.8 / 1.96`` half widths); ``answers_usd``, one answer of every model, NaN where
+        found with chance 80% (``FOUND`` half widths); ``answers_usd``, one answer of every model, NaN where
         costs are unknown; ``judging_usd``.
     """
     here, outcomes = half_widths(predictions, name, opponent, bootstraps, seed), predictions.outcomes
@@ -81,7 +82,7 @@ def advice(
     for size in sizes:
         scaled = here * np.sqrt(distinct / size)
         found.append(
-            {"prompts": size, **scaled, "smallest_gain": scaled["difference"] * 2.8 / 1.96,
+            {"prompts": size, **scaled, "smallest_gain": scaled["difference"] * FOUND,
              "answers_usd": size * per_answer, "judging_usd": size * per_grade}
         )  # fmt: skip
     table = pd.DataFrame(found)
@@ -103,7 +104,7 @@ def prompts_for(
     if not half > 0:
         raise ToolkitError(f"{name} and {opponent} choose alike on these prompts; there is no difference to find.")
     distinct = len(np.unique(predictions.outcomes.groups))
-    return int(np.ceil(distinct * (half * 2.8 / 1.96 / gain) ** 2))
+    return int(np.ceil(distinct * (half * FOUND / gain) ** 2))
 
 
 def answer_usd(outcomes: Outcomes) -> float:

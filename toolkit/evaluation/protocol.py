@@ -165,6 +165,18 @@ def plan(outcomes: Outcomes, folds: int, seed: int) -> tuple[list[tuple[np.ndarr
     return [(fold != k, fold == k) for k in range(count)], f"cv{count}"
 
 
+def two_parts(marked: Outcomes) -> tuple[Outcomes, Outcomes, str]:
+    """The fitting part, the judged rows that all models answered, and the name of the split.
+
+    Raises:
+        ToolkitError: the data has no such parts (``holdout``, ``frozen.freeze``).
+    """
+    if not _judged_part(marked.prompts["split"].to_numpy()):
+        raise ToolkitError(f"{marked.name}: a fitting and a judged part were expected; cut it by freeze or holdout.")
+    ((fitting, judged),), split = plan(marked, 2, 0)
+    return marked.subset(fitting), marked.subset(judged).observed(), split
+
+
 def _judged_part(parts: np.ndarray) -> str:
     """Name of the part that is judged by routers fitted on ``train``; "" where there are no two such parts."""
     return next((name for name in ("test", HOLDOUT) if {"train", name} <= set(parts)), "")

@@ -9,7 +9,7 @@ from toolkit.calibration import CALIBRATORS, ShareThreshold, threshold_for_share
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import statistics
 from toolkit.evaluation.metrics import measured
-from toolkit.evaluation.protocol import Predictions, plan
+from toolkit.evaluation.protocol import Predictions, two_parts
 from toolkit.evaluation.systems import areas
 from toolkit.outcomes import Outcomes
 from toolkit.policy import ExpectedCost
@@ -67,11 +67,7 @@ def calibrated(marked: Outcomes, routers: Mapping[str, Router], folds: int = 5, 
     Raises:
         ToolkitError: there are no such parts, or too few prompts to hold any out.
     """
-    parts, split = plan(marked, folds, seed)
-    if len(parts) > 1:
-        raise ToolkitError(f"{marked.name}: a fitting and a judged part were expected; cut it by freeze or holdout.")
-    ((fitting, judged),) = parts
-    train, test = marked.subset(fitting), marked.subset(judged).observed()
+    train, test, split = two_parts(marked)
     made: dict[str, Router] = mapped(routers, folds, seed)
     quality: dict[str, np.ndarray] = {}
     for name, router in routers.items():

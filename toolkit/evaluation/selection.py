@@ -9,7 +9,7 @@ import pandas as pd
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import benchmarks, frontier
 from toolkit.evaluation.protocol import Predictions, cross_predict
-from toolkit.evaluation.systems import areas, operate
+from toolkit.evaluation.systems import areas, operate, quality_first
 from toolkit.outcomes import Outcomes
 from toolkit.routers import EVERY_VIEW
 from toolkit.routers.base import Router
@@ -135,7 +135,7 @@ class CrossValidated(Router):
         self.chosen = (best[0] if len(best) == 1 else Ensemble(best)).fit(train)
 
     def _simplest(self, inner: Predictions, best: int) -> int:
-        realised = [_realised(inner, str(number)) for number in range(best + 1)]
+        realised = [quality_first(inner, str(number)) for number in range(best + 1)]
         for number, values in enumerate(realised):
             gap = realised[best] - values
             if gap.mean() <= self.tolerance * gap.std() / np.sqrt(len(gap)):
@@ -149,14 +149,8 @@ class CrossValidated(Router):
         return self.chosen.kept()
 
 
-def _realised(predictions: Predictions, name: str) -> np.ndarray:
-    """Quality of the best predicted model on each judged prompt, (n,)."""
-    outcomes = predictions.outcomes
-    return outcomes.realised(outcomes.quality, predictions.quality[name].argmax(axis=1)).astype(float)
-
-
 def _quality(predictions: Predictions) -> Mapping[str, float]:
-    return {name: float(_realised(predictions, name).mean()) for name in predictions.routers}
+    return {name: float(quality_first(predictions, name).mean()) for name in predictions.routers}
 
 
 def _apgr(predictions: Predictions) -> Mapping[str, float]:

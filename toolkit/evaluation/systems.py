@@ -75,6 +75,12 @@ def operate(
     return systems
 
 
+def quality_first(predictions: Predictions, name: str) -> np.ndarray:
+    """Realised quality of the best predicted model on each judged prompt, float64 (n,)."""
+    outcomes = predictions.outcomes
+    return outcomes.realised(outcomes.quality, predictions.quality[name].argmax(axis=1)).astype(float)
+
+
 def areas(predictions: Predictions, counts: np.ndarray, gap: bool = True) -> dict[str, np.ndarray]:
     """APGR of every router with scores on a pair, (B + 1,) by name.
 

@@ -12,7 +12,7 @@ from toolkit.errors import ToolkitError
 from toolkit.evaluation import statistics
 from toolkit.evaluation.metrics import measured
 from toolkit.evaluation.protocol import MIN_PROMPTS, Predictions, holdout
-from toolkit.evaluation.systems import areas
+from toolkit.evaluation.systems import areas, quality_first
 from toolkit.outcomes import Outcomes
 from toolkit.routers.base import Router
 
@@ -128,20 +128,21 @@ def matrix(
         pair = len(outcomes.names) == 2
         if pair and not has_gap(outcomes, counts):
             continue
-        values = areas(predictions, counts) if pair else _realised(predictions, counts)
+        values = areas(predictions, counts) if pair else _means(predictions, counts)
+        metrics = ("apgr", "apgr_lost") if pair else ("quality_over_single", "quality_lost")
         for key, samples in values.items():
             name, source = key.split(_FROM)
+            alone = (
+                0 if pair else statistics.resampled_means(counts, outcomes.realised(outcomes.quality, single[source]))
+            )
             lost = values[f"{name}{_FROM}{target}"] - samples
-            if pair:
-                one = [measured(name, "apgr", samples), measured(name, "apgr_lost", lost)]
-            else:
-                alone = statistics.resampled_means(counts, outcomes.realised(outcomes.quality, single[source]))
-                one = [
-                    measured(name, "quality_over_single", samples - alone),
-                    measured(name, "quality_lost", lost),
-                ]
+            one = [measured(name, metrics[0], samples - alone), measured(name, metrics[1], lost)]
             found.append(pd.DataFrame(one).assign(train=source, test=target, n=len(outcomes)))
     return pd.concat(found, ignore_index=True) if found else nothing()
+
+
+def _means(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: statistics.resampled_means(counts, quality_first(predictions, name)) for name in predictions.quality}
 
 
 def nothing() -> pd.DataFrame:
@@ -157,12 +158,9 @@ def has_gap(pair: Outcomes, counts: np.ndarray) -> bool:
     return bool(statistics.interval(strong - weak)[0] > 0)
 
 
-def _realised(predictions: Predictions, counts: np.ndarray) -> dict[str, np.ndarray]:
-    outcomes = predictions.outcomes
-    return {
-        name: statistics.resampled_means(counts, outcomes.realised(outcomes.quality, predicted.argmax(axis=1)))
-        for name, predicted in predictions.quality.items()
-    }
+def main_metric(rows: pd.DataFrame) -> str:
+    """What a matrix is read by: ``apgr`` of a pair, ``quality_over_single`` of a pool."""
+    return "apgr" if (rows["metric"] == "apgr").any() else "quality_over_single"
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
@@ -172,8 +170,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """
     if rows.empty:
         return pd.DataFrame(columns=["at home", "elsewhere"])
-    metric = "apgr" if (rows["metric"] == "apgr").any() else "quality_over_single"
-    kept = rows[rows["metric"] == metric].assign(home=lambda frame: frame["train"] == frame["test"])
+    kept = rows[rows["metric"] == main_metric(rows)].assign(home=lambda frame: frame["train"] == frame["test"])
     means = kept.groupby(["system", "home"], sort=False)["value"].mean().unstack()
     return means.rename(columns={True: "at home", False: "elsewhere"})[["at home", "elsewhere"]].round(3)
 

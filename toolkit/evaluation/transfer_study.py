@@ -98,12 +98,8 @@ def moved(sets: Mapping[str, Outcomes], plan: Plan, bootstraps: int, seed: int =
 
 def homes(*moved: pd.DataFrame) -> pd.DataFrame | str:
     """``transfer.summary`` of a pair's and of a pool's matrix side by side; a dash where nothing was moved."""
-    tables = {METRICS[_main(one)].label: transfer.summary(one) for one in moved if len(one)}
+    tables = {METRICS[transfer.main_metric(one)].label: transfer.summary(one) for one in moved if len(one)}
     return pd.concat(tables, axis=1).rename_axis(index=None, columns=(None, None)).fillna("–") if tables else "–"
-
-
-def _main(moved: pd.DataFrame) -> str:
-    return "apgr" if (moved["metric"] == "apgr").any() else "quality_over_single"
 
 
 def joined(outcomes: Outcomes, cut: FrozenSplit, plan: Plan, bootstraps: int, seed: int = 0) -> pd.DataFrame:
@@ -192,5 +188,7 @@ def conclusion(errors: pd.DataFrame, shares: pd.DataFrame, moved: pd.DataFrame) 
     if len(moved):
         means = transfer.summary(moved)
         pairs = [f"{name} {row['at home']:.3f} and {row['elsewhere']:.3f}" for name, row in means.iterrows()]
-        told.append(f"{METRICS[_main(moved)].label} at home and elsewhere, means over sets: {'; '.join(pairs)}.")
+        told.append(
+            f"{METRICS[transfer.main_metric(moved)].label} at home and elsewhere, means over sets: {'; '.join(pairs)}."
+        )
     return " ".join(told)

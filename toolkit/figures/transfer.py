@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
@@ -21,13 +22,9 @@ def reliability(rows: pd.DataFrame, title: str, note: str = "", values: dict[str
     """
     named = rows.assign(router=rows["system"].str.split(", ").str[0])
     names = list(dict.fromkeys(named["router"]))
-    across = 2 if len(names) == 4 else min(_PER_ROW, len(names))
-    down = -(-len(names) // across)
-    figure, grid = plt.subplots(
-        down, across, figsize=(3.3 * across + 0.4, 3.5 * down + 0.5), sharex=True, sharey=True, squeeze=False
-    )
+    figure, grid = _panels(len(names), 2 if len(names) == 4 else _PER_ROW, (3.3, 3.5), (0.4, 0.5))
     shade = colours(["as it is", "platt", "isotonic", *named["system"].str.partition(", ")[2]])
-    for axes, name in zip(grid.flat, names, strict=False):
+    for axes, name in zip(grid, names, strict=True):
         axes.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=(0, (1, 2)))
         for system, part in named[named["router"] == name].groupby("system", sort=False):
             kind = system.partition(", ")[2] or "as it is"
@@ -43,14 +40,7 @@ def reliability(rows: pd.DataFrame, title: str, note: str = "", values: dict[str
             loc="lower right", fontsize=7.5, title="calibration error" if values else None, title_fontsize=7.5,
             alignment="left",
         )  # fmt: skip
-    for axes in grid.flat[len(names) :]:
-        axes.set_visible(False)
-    figure.supxlabel("Predicted quality", fontsize=10)
-    figure.supylabel("Realised quality", fontsize=10)
-    figure.suptitle(title, x=0.02, ha="left", fontweight="bold", fontsize=12)
-    figure.tight_layout()
-    figure.text(0.02, -0.02, note, va="top", **small())
-    return figure
+    return _titled(figure, title, "Predicted quality", "Realised quality", note)
 
 
 def transfer_matrix(rows: pd.DataFrame, title: str, what: str, note: str = "", middle: float = 0.0) -> Figure:
@@ -63,15 +53,12 @@ def transfer_matrix(rows: pd.DataFrame, title: str, what: str, note: str = "", m
     """
     names, sets = list(dict.fromkeys(rows["system"])), list(dict.fromkeys(rows["test"]))
     sources = list(dict.fromkeys(rows["train"]))
-    across = min(_PER_ROW, len(names))
-    down = -(-len(names) // across)
-    size = max(2.6, 0.75 * len(sets) + 0.8)
-    figure, grid = plt.subplots(
-        down, across, figsize=(size * across + 1.6, size * down + 0.9), sharex=True, sharey=True, squeeze=False
-    )
+    cell, most = (0.75, _PER_ROW) if len(sources) <= 5 else (0.6, 1)  # many sets need a row for each router
+    size = max(2.6, cell * len(sets) + 0.8), max(2.6, cell * len(sources) + 0.8)
+    figure, grid = _panels(len(names), most, size, (1.6, 0.9))
     reach = max(0.05, float(np.nanmax(np.abs(rows["value"] - middle))))
     short = {name: name.rpartition("/")[2] for name in (*sources, *sets)}
-    for axes, system in zip(grid.flat, names, strict=False):
+    for axes, system in zip(grid, names, strict=True):
         wide = rows[rows["system"] == system].pivot(index="train", columns="test", values="value").loc[sources, sets]
         sns.heatmap(
             wide, ax=axes, annot=True, fmt=".2f", cmap="PuOr", vmin=middle - reach, vmax=middle + reach, cbar=False,
@@ -86,14 +73,7 @@ def transfer_matrix(rows: pd.DataFrame, title: str, what: str, note: str = "", m
         axes.tick_params(axis="both", length=0, labelsize=8.5)
         axes.tick_params(axis="x", rotation=30)
         axes.tick_params(axis="y", rotation=0)
-    for axes in grid.flat[len(names) :]:
-        axes.set_visible(False)
-    figure.supxlabel(f"Judged on ({what}; framed: at home)", fontsize=10)
-    figure.supylabel("Fitted on", fontsize=10)
-    figure.suptitle(title, x=0.02, ha="left", fontweight="bold", fontsize=12)
-    figure.tight_layout()
-    figure.text(0.02, -0.02, note, va="top", **small())
-    return figure
+    return _titled(figure, title, f"Judged on ({what}; framed: at home)", "Fitted on", note)
 
 
 def newcomer_curves(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
@@ -141,3 +121,24 @@ def share_targets(rows: pd.DataFrame, title: str, note: str = "") -> Figure:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1))
     return with_legend(figure, axes)
+
+
+def _panels(count: int, most: int, size: tuple[float, float], margin: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """So many panels of a size, ``most`` of them beside each other."""
+    across = min(most, count)
+    down = -(-count // across)
+    inches = (size[0] * across + margin[0], size[1] * down + margin[1])
+    figure, grid = plt.subplots(down, across, figsize=inches, sharex=True, sharey=True, squeeze=False)
+    for axes in grid.flat[count:]:
+        axes.set_visible(False)
+    return figure, list(grid.flat[:count])
+
+
+def _titled(figure: Figure, title: str, xlabel: str, ylabel: str, note: str) -> Figure:
+    """One title, one label an axis and one note for all panels."""
+    figure.supxlabel(xlabel, fontsize=10)
+    figure.supylabel(ylabel, fontsize=10)
+    figure.suptitle(title, x=0.02, ha="left", fontweight="bold", fontsize=12)
+    figure.tight_layout()
+    figure.text(0.02, -0.02, note, va="top", **small())
+    return figure

@@ -16,9 +16,9 @@ import pandas as pd
 
 from toolkit import figures
 from toolkit.evaluation.claims import NO_GPU
+from toolkit.paths import write_text
 from toolkit.reporting import present, tables
 from toolkit.reporting.execute import Result
-from toolkit.reporting.run import write_text
 
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("toolkit.reporting"),

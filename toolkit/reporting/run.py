@@ -4,7 +4,6 @@ import hashlib
 import json
 import subprocess
 import time
-import uuid
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from toolkit.errors import ToolkitError
+from toolkit.paths import write_text
 from toolkit.reporting.tables import canonical
 
 SCHEMA_VERSION = 1
@@ -105,13 +105,6 @@ def _try_lock(path: Path) -> FileLock | None:
     except Timeout:
         return None
     return lock
-
-
-def write_text(path: Path, content: str) -> None:
-    """Write a file so that a reader sees the old one or the whole new one."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")  # two runs write the list of runs
-    part.write_text(content, encoding="utf-8")
-    part.replace(path)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

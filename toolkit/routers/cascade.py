@@ -192,7 +192,7 @@ def _measures(answer: str) -> list[float]:
 
 def _holds(left: str, result: str) -> bool:
     """Whether a sum that an answer works out is right, to a hundredth; products go before sums."""
-    parts = _PARTS.findall(left.replace(" ", ""))
+    parts = _PARTS.findall(left)
     terms = [_value(parts[0])]
     for operator, text in zip(parts[1::2], parts[2::2], strict=True):
         value = _value(text)

@@ -1,7 +1,6 @@
 """Routers on top of an encoder and scikit-learn. What is learned is kept as arrays, so nothing is ever unpickled."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -9,7 +8,7 @@ from toolkit.calibration import Platt
 from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.routers.embedding import EmbeddingRouter
-from toolkit.routers.trees import Trees, boosted
+from toolkit.routers.trees import TreeRouter, Trees, boosted
 
 
 class RidgeRegression(EmbeddingRouter):
@@ -166,7 +165,7 @@ class MultilayerPerceptron(EmbeddingRouter):
         return np.maximum(vectors @ self.hidden_[:-1] + self.hidden_[-1], 0) @ self.output_ + self.intercept_
 
 
-class GradientBoosting(EmbeddingRouter):
+class GradientBoosting(TreeRouter):
     """Boosted trees on the vector, one ensemble per model (histogram gradient boosting, least squares).
 
     Args:
@@ -196,15 +195,6 @@ class GradientBoosting(EmbeddingRouter):
 
     def _score(self, vectors: np.ndarray) -> np.ndarray:
         return self.trees_.total(vectors) + self.start_
-
-    def state(self) -> dict[str, Any]:
-        learned = super().state()
-        return learned | learned.pop("trees_").state()
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        state = dict(state)
-        self.trees_ = Trees.from_state(state)
-        super().restore(state)
 
 
 def as_classes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

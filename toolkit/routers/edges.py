@@ -1,8 +1,5 @@
 """GraphRouter without a graph: quality on the edge between a prompt and a model, from what is known of both."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -11,8 +8,7 @@ from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.pricing import PRICE_COLUMNS, parameter_counts
 from toolkit.routers.clusters import grouped
-from toolkit.routers.embedding import EmbeddingRouter
-from toolkit.routers.trees import Trees, boosted
+from toolkit.routers.trees import TreeRouter, Trees, boosted
 
 FEATURES = (
     "quality of the model", "the same on the prompt's task, minus it", "the same on the nearest prompts, minus it",
@@ -21,7 +17,7 @@ FEATURES = (
 )  # fmt: skip
 
 
-class GraphFree(EmbeddingRouter):
+class GraphFree(TreeRouter):
     """The inputs of GraphRouter (Feng et al. 2025, ICLR, arXiv 2410.03834) in one regression for all models.
 
     GraphRouter joins tasks, queries and models in a graph, passes messages along observed edges, and predicts the
@@ -184,15 +180,6 @@ class GraphFree(EmbeddingRouter):
         self.models_ = [*self.models_, model]
         self.cost_table_ = policy.ExpectedCost(self.cost_table_).joined(alone)
         return self
-
-    def state(self) -> dict[str, Any]:
-        learned = super().state()
-        return learned | learned.pop("trees_").state()
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        state = dict(state)
-        self.trees_ = Trees.from_state(state)
-        super().restore(state)
 
 
 def model_features(outcomes: Outcomes) -> np.ndarray:

@@ -1,12 +1,13 @@
 """Decision trees as plain arrays: what a forest or a boosted ensemble needs to predict, without pickles."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from toolkit.errors import ToolkitError
 from toolkit.hardware import one_openmp_thread
+from toolkit.routers.embedding import EmbeddingRouter
 
 
 class Trees:
@@ -87,6 +88,21 @@ class Trees:
         if not (inside and whole):
             raise ToolkitError("The saved trees are damaged (a node points outside); save the router again.")
         return trees
+
+
+class TreeRouter(EmbeddingRouter):
+    """Base of routers that keep one set of trees, ``trees_``."""
+
+    trees_: Trees
+
+    def state(self) -> dict[str, Any]:
+        learned = super().state()
+        return learned | learned.pop("trees_").state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        state = dict(state)
+        self.trees_ = Trees.from_state(state)
+        super().restore(state)
 
 
 def boosted(
