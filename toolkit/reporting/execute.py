@@ -86,8 +86,9 @@ def settings(source: Path) -> dict[str, Any]:
     """A notebook's own declaration in its metadata.
 
     ``runs`` (``per-dataset`` or ``once``), ``limit_s`` (seconds), ``front`` (slugs of the figures that the front page
-    shows), ``alone`` (it times something, so nothing may run beside it) and ``on_request`` (it takes long, so only
-    ``--only`` runs it).
+    shows), ``alone`` (it times something, so nothing may run beside it), ``on_request`` (it takes long, so only
+    ``--only`` runs it) and ``reads_run`` (it reads the tables of all others, so it runs after them and takes the run's
+    folder as its parameter ``run``).
 
     Raises:
         ToolkitError: ``runs`` is missing or has another value.
@@ -100,7 +101,8 @@ def settings(source: Path) -> dict[str, Any]:
             f"{source.name}: its metadata must say toolkit.runs = 'per-dataset' or 'once'; "
             f"found {declared.get('runs')!r}."
         )
-    return {"limit_s": DEFAULT_LIMIT_S, "front": [], "alone": False, "on_request": False, **declared}
+    defaults = {"limit_s": DEFAULT_LIMIT_S, "front": [], "alone": False, "on_request": False, "reads_run": False}
+    return defaults | declared
 
 
 class Workers:

@@ -10,11 +10,11 @@ import pandas as pd
 from IPython.display import Image
 from matplotlib.figure import Figure
 
-from toolkit import datasets, figures, hardware
+from toolkit import datasets, figures, hardware, paths
 from toolkit.evaluation.leaderboard import Comparison
 from toolkit.evaluation.protocol import Predictions
 from toolkit.outcomes import Outcomes
-from toolkit.reporting import profiles, tables
+from toolkit.reporting import profiles, reading, tables
 
 
 class Notebook:
@@ -49,6 +49,10 @@ class Notebook:
         """The data set of this execution, thinned to the profile's size, or to ``most`` prompts where that is less."""
         limit = min(self.profile.max_prompts, most) if most else self.profile.max_prompts
         return datasets.load(self.dataset).sample(limit, self.seed)
+
+    def read(self, run: str) -> reading.Run:
+        """The run whose tables this notebook reads: that in ``run``, the committed example where it is empty."""
+        return reading.read(Path(run) if run else paths.example_dir() / "synthetic", finished=False)
 
     def measure(self, rows: pd.DataFrame, split: str = "", by: Sequence[str] = (), **params: object) -> None:
         """Keep measurements: system, metric, value, ci_low, ci_high, unit, n, note and ``metrics.DETAILS``.

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from toolkit import datasets, hardware, paths
 from toolkit.errors import ToolkitError
 from toolkit.evaluation.protocol import require_comparable
@@ -36,6 +38,12 @@ class Part:
     limit_s: float
     front: tuple[str, ...]
     alone: bool
+    reads_run: bool
+
+    @property
+    def turn(self) -> int:
+        """0 beside others, 1 alone when those are done, 2 when all whose tables it reads are done."""
+        return 2 if self.reads_run else int(self.alone)
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ def make(
         if run.resumed:
             tell(f"resuming {run.path.name}")
         failures, timings = _execute_all(run, parts, config, tell)
-        gathered = tables.gather([run.path / part.folder for part in parts if part.folder not in failures], run.path)
+        gathered = _gather(run, parts, failures)
         described = _describe(config, loaded, parts, started, timings, failures)
         index = page.write_index(run.path, described, gathered, {name: o.notes for name, o in loaded.items()})
         if not failures:
@@ -140,11 +148,8 @@ def _plan(folder: Path, sources: dict[str, str], only: Sequence[str]) -> list[Pa
         once = declared["runs"] == "once"
         for label, name in list(sources.items())[: 1 if once else None]:
             where = source.stem if once else f"{source.stem}--{slugs[label]}"
-            parts.append(
-                Part(
-                    source, name, label, where, float(declared["limit_s"]), tuple(declared["front"]), declared["alone"]
-                )
-            )
+            limit_s, front = float(declared["limit_s"]), tuple(declared["front"])
+            parts.append(Part(source, name, label, where, limit_s, front, declared["alone"], declared["reads_run"]))
     return parts
 
 
@@ -166,18 +171,23 @@ def _execute_all(
 ) -> tuple[dict[str, str], dict[str, float]]:
     """Run what is not done yet, as many at a time as there are cores; returns (failures, seconds) by part.
 
-    Notebooks that declare ``alone`` (they time something) run one after the other when all others are done.
+    Notebooks that declare ``alone`` (they time something) run one after the other when all others are done, and those
+    that read the run's tables last of all, anew where any table is.
     """
     failures, timings, workers = {}, {}, execute.Workers()
     done = [part for part in parts if (run.path / part.folder / _DONE).is_file()]
+    if any(part not in done and not part.reads_run for part in parts):
+        done = [part for part in done if not part.reads_run]
     for part in done:
         timings[part.folder] = json.loads((run.path / part.folder / _DONE).read_text(encoding="utf-8"))["seconds"]
         tell(f"{part.folder}: done before")
     open_parts = [part for part in parts if part not in done]
     finished = len(done)
-    for together in (True, False):
-        batch = [part for part in open_parts if part.alone != together]
-        with ThreadPoolExecutor(hardware.usable_cores() if together else 1) as pool:
+    for turn in range(3):
+        batch = [part for part in open_parts if part.turn == turn]
+        if turn == 2:
+            _gather(run, parts, failures)
+        with ThreadPoolExecutor(1 if turn == 1 else hardware.usable_cores()) as pool:
             futures = {pool.submit(_execute, workers, run.path, part, config): part for part in batch}
             try:
                 for future in as_completed(futures):
@@ -198,13 +208,19 @@ def _execute_all(
     return failures, timings
 
 
+def _gather(run: RunFolder, parts: list[Part], failures: dict[str, str]) -> dict[str, pd.DataFrame]:
+    """The tables of the parts that are done, put together in the run's folder."""
+    folders = [run.path / part.folder for part in parts if part.folder not in failures]
+    return tables.gather(folders, run.path)
+
+
 def _execute(workers: execute.Workers, run: Path, part: Part, config: dict[str, Any]) -> execute.Result:
     """One part from an empty folder, ``done.json`` last. Whatever goes wrong is this part's failure alone."""
     folder = run / part.folder
     parameters = {
         "dataset": part.dataset, "profile": config["profile"], "seed": config["seed"], "device": config["device"],
         "out": str(folder),
-    }  # fmt: skip
+    } | ({"run": str(run)} if part.reads_run else {})  # fmt: skip
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
