@@ -111,6 +111,10 @@ class Remembering:
                 self._kept.update(fresh_ones)
         return np.stack([found[text] for text in texts])
 
+    def forget(self) -> None:
+        """Start the memory anew."""
+        self._kept = {}
+
 
 def fresh(name: str) -> Encoder:
     """A new encoder of a name, without any memory of what it encoded.
@@ -148,6 +152,12 @@ def live(name: str) -> Encoder:
     if parts := _parts(name):
         return Joined([live(part) for part in parts])
     return get(name).few
+
+
+def forget(name: str) -> None:
+    """Start the memory of the encoder that ``get`` shares anew: for those who time what encoding takes."""
+    for part in _parts(name) or [name]:
+        get(part).forget()
 
 
 def _parts(name: str) -> list[str]:

@@ -1,6 +1,7 @@
 """What labels buy and what training costs: routers fitted on fewer prompts, timed, with other encoders."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -9,9 +10,10 @@ import pandas as pd
 from toolkit import datasets, encoders
 from toolkit.evaluation.leaderboard import compare_pair
 from toolkit.evaluation.metrics import measured
-from toolkit.evaluation.protocol import Predictions, cross_predict, holdout
+from toolkit.evaluation.protocol import Predictions, cross_predict, holdout, two_parts
 from toolkit.outcomes import Outcomes
-from toolkit.routers import EVERY_VIEW, ROUTERS
+from toolkit.policy import ExpectedCost
+from toolkit.routers import EVERY_VIEW, LEARNED, ROUTERS
 from toolkit.routers.base import Router
 
 SIZES = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)
@@ -39,6 +41,47 @@ class FewLabels(Router):
 
     def kept(self) -> Router:
         return self._fitted.kept()
+
+
+def candidates_on_cost(bert: Router, labels: int, selected: Router, seed: int = 0) -> dict[str, Router]:
+    """Learned routers for any number of models: those whose work does not grow with the pairs of models."""
+    names = (
+        "knn",
+        "cluster",
+        "avengers",
+        "ridge",
+        "logistic",
+        "mlp",
+        "boosting",
+        "mf",
+        "graph-free",
+        "ensemble",
+        "elo",
+    )
+    return {name: LEARNED[name]() for name in names} | {
+        "selected": selected,
+        f"bert ({labels} labels)": FewLabels(bert, labels, seed),
+    }
+
+
+def on_cost(
+    predictions: Predictions, marked: Outcomes, routers: Mapping[str, Router], seed: int = 0
+) -> Predictions | None:
+    """Predictions for a comparison in dollars among all models; None where no costs are known.
+
+    Args:
+        predictions: of a pair; taken over, expected costs added, where there are no other models.
+        marked: all models, with the parts that the pair has.
+        routers: fitted on all models, where there are more than two.
+    """
+    if marked.cost_source == "none":
+        return None
+    train, test, _ = two_parts(marked)
+    if len(marked.names) > 2 or list(predictions.outcomes.names) != list(marked.names):
+        return cross_predict(marked, routers, seed=seed, costs=True)
+    if len(test) != len(predictions.outcomes) or not test.complete(costs=True).all():
+        return cross_predict(marked, predictions.routers, seed=seed, costs=True)
+    return replace(predictions, expected_cost=ExpectedCost().fit(train).predict(test.texts))
 
 
 def learning_curve(

@@ -27,6 +27,7 @@ class Predictions:
         quality: predicted quality (n, m) by name; routers without scores give 1 to their choice.
         expected_cost: (n, m) dollars, learned on the fitting rows only; None unless costs were asked for.
         seconds: of fitting and of predicting by name, summed over folds, on the machine that ran them.
+        fitted: the fitted routers by name, where there is one fitting part and not folds.
     """
 
     outcomes: Outcomes
@@ -35,6 +36,7 @@ class Predictions:
     quality: Mapping[str, np.ndarray]
     expected_cost: np.ndarray | None
     seconds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    fitted: Mapping[str, Router] = field(default_factory=dict)
 
 
 def cross_predict(
@@ -63,6 +65,7 @@ def cross_predict(
     quality = {name: np.full(shape, np.nan) for name in routers}
     expected = np.full(shape, np.nan) if costs else None
     seconds = dict.fromkeys(routers, (0.0, 0.0))
+    kept: dict[str, Router] = {}
     for train_rows, test_rows in parts:
         train, test = outcomes.subset(train_rows), outcomes.subset(test_rows)
         if expected is not None:
@@ -74,6 +77,7 @@ def cross_predict(
             quality[name][test_rows] = _finite(name, fitted.predict_outcomes(test), test)
             spent = between - start, perf_counter() - between
             seconds[name] = tuple(map(sum, zip(seconds[name], spent, strict=True)))
+            kept[name] = fitted
     judged = judged_rows(outcomes, costs)
     return Predictions(
         outcomes=_judged(outcomes, judged, split),
@@ -82,6 +86,7 @@ def cross_predict(
         quality={name: values[judged] for name, values in quality.items()},
         expected_cost=None if expected is None else expected[judged],
         seconds=seconds,
+        fitted=kept if len(parts) == 1 else {},
     )
 
 

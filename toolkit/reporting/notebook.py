@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from IPython.display import Image
 from matplotlib.figure import Figure
@@ -79,6 +80,15 @@ class Notebook:
             prompt=pd.Categorical.from_codes(row, hashes), group=pd.Categorical(first).take(row), **common
         )
         self._parts[tables.CHOICES].append(kept)
+
+    def keep_answers(self, choices: pd.DataFrame, analysis: str) -> None:
+        """Keep choices on queries that no model's outcome is known of: id, system, operating_point and model."""
+        hashes = pd.Categorical(tables.prompt_hashes(analysis, choices["id"]))
+        unknown = {"quality": np.float32("nan"), "tokens": np.nan, "cost_usd": np.nan}
+        common = {"dataset": self.label, "analysis": analysis, "seed": self.seed}
+        self._parts[tables.CHOICES].append(
+            choices.drop(columns="id").assign(prompt=hashes, group=hashes, **unknown, **common)
+        )
 
     def figure(self, figure: Figure, slug: str) -> Image:
         """Save a figure as PNG and SVG under its slug and hand the PNG back for display: no third rendering."""

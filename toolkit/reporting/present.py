@@ -25,6 +25,7 @@ FRONT_METRICS = (
 CACHE_METRICS = ("threshold", "hits_per_request", "wrong_per_hit", "wrong_per_request", "recall_per_answerable")
 ONLINE_METRICS = ("regret_per_round", "utility", "utility_late", "quality_online", "cost_usd_per_1k")
 LATENCY_METRICS = ("p50_ms", "speedup", "usd_per_million")
+ACCEPTANCE_METRICS = ("acceptance_accuracy", "simple_to_weak", "complex_to_strong", "acceptance_auroc")
 RULE_METRICS = ("quality", "share_strong")
 _THRESHOLDS = ("cpt50", "cpt80", "cost_at_equal_quality")
 COST_METRICS = (
@@ -129,6 +130,16 @@ def side_by_side(measurements: pd.DataFrame, column: str, metrics: tuple[str, ..
 def stacked(measurements: Mapping[str, pd.DataFrame], metrics: tuple[str, ...]) -> pd.DataFrame:
     """The ``wide`` tables of several sets under each other, the set as the first level of the index."""
     return pd.concat({name: wide(rows, metrics) for name, rows in measurements.items()}).fillna("–")
+
+
+def leading(measurements: pd.DataFrame, count: int = 5) -> list[str]:
+    """Names of so many systems with the best quality among those that read text only, and of the bounds above them."""
+    rows = measurements[measurements["metric"] == "quality"].sort_values("value", ascending=False)
+    text_only = rows["sees"].isin(["text", "nothing"])
+    return [
+        *rows["system"][text_only][:count],
+        *rows["system"][~text_only & rows["system"].str.contains("oracle|bayes")],
+    ]
 
 
 def conclusion(measurements: pd.DataFrame, metric: str, gain: str, what: str) -> str:

@@ -3,6 +3,28 @@
 from toolkit.evaluation.metrics.metric import Metric
 
 METRICS: dict[str, Metric] = {
+    "simple_to_weak": Metric(
+        "simple to weak",
+        "share of queries",
+        True,
+        "Share of the committed queries labelled simple that go to the weak model, at the threshold that sends half of "
+        "the judged prompts to the strong one. The label is what an answer takes, not how long the query is.",
+    ),
+    "complex_to_strong": Metric(
+        "complex to strong", "share of queries", True, "Share of those labelled complex that go to the strong model."
+    ),
+    "acceptance_accuracy": Metric(
+        "accuracy on labelled queries",
+        "share of queries",
+        True,
+        "Mean of the two: how often a query goes where its label says. It is no accuracy of answers.",
+    ),
+    "acceptance_auroc": Metric(
+        "AUROC on labelled queries",
+        "AUROC",
+        True,
+        "Chance that a complex query scores above a simple one, ties half: what the best threshold could make of it.",
+    ),
     "apgr": Metric(
         "APGR",
         "PGR",
