@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -125,6 +127,43 @@ def _imported(node: ast.AST) -> list[str]:
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_stay_small(module):
     assert len(module.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+SHAPE = re.compile(r"\([\w .+*/-]*,[^()]*\)|\(\.\.\.|\((\w+)\)|\bshape\b")  # (n, m), (n,), (..., K), "any shape"
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_docstrings_say_what_is_done_which_shapes_and_which_errors(module):
+    """Of what is public. A method that overrides another may leave the words to it; a class tells its constructor's."""
+    for name, node in _public(ast.parse(module.read_text(encoding="utf-8"))):
+        words = ast.get_docstring(node)
+        if words is None:
+            assert "." in name and name.split(".")[-1] in _documented_methods(), f"{name} has no docstring"
+        elif isinstance(node, ast.FunctionDef):
+            raised = [ast.unparse(found.exc) for found in ast.walk(node) if isinstance(found, ast.Raise) and found.exc]
+            if any(error.startswith("ToolkitError(") for error in raised):
+                assert "ToolkitError" in words, f"{name} does not say when it raises ToolkitError"
+            if "np.ndarray" in ast.unparse(node.args) + ast.unparse(node.returns or ast.Constant(None)):
+                assert SHAPE.search(words), f"{name} does not say the shape of its arrays"
+
+
+def _public(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+    """Functions, classes and methods, with their qualified names; a setter's words are its property's."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name, node
+            inside = node.body if isinstance(node, ast.ClassDef) else []
+            for method in (one for one in inside if isinstance(one, ast.FunctionDef)):
+                setter = any(ast.unparse(mark).endswith(".setter") for mark in method.decorator_list)
+                if not method.name.startswith("_") and not setter:
+                    yield f"{node.name}.{method.name}", method
+
+
+@cache
+def _documented_methods() -> set[str]:
+    trees = [ast.parse(module.read_text(encoding="utf-8")) for module in MODULES]
+    found = [(name, node) for tree in trees for name, node in _public(tree)]
+    return {name.split(".")[-1] for name, node in found if "." in name and ast.get_docstring(node)}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)

@@ -117,7 +117,11 @@ class ShareThreshold:
         return self.above / self.reference
 
     def interval(self, new: int, level: float = 0.95) -> tuple[float, float]:
-        """Bounds of the share of strong calls among ``new`` prompts of the same source, a hair wide."""
+        """Bounds of the share of strong calls among ``new`` prompts of the same source, a hair wide.
+
+        Raises:
+            ToolkitError: no new prompts, or a level outside of (0, 1).
+        """
         from scipy.stats import betabinom
 
         if new < 1 or not 0 < level < 1:

@@ -87,7 +87,7 @@ class Account:
 
     @property
     def saved_usd(self) -> float:
-        """Hits times the mean price of a call, less the harm that is expected of them: judged hits stand for all."""
+        """Hits times the mean price of a call, less the harm that is expected of them (judged hits stand for all)."""
         price = self.spent_usd / self.answered if self.answered else 0.0
         harm = self.harm_usd / self.judged if self.judged else 0.0
         return self.hits * (price - harm)

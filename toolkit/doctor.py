@@ -23,6 +23,7 @@ class Finding:
 
     @property
     def ok(self) -> bool:
+        """Whether nothing needs a remedy."""
         return not self.remedy
 
 

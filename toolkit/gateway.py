@@ -88,7 +88,7 @@ class Gateway:
 
     @property
     def weight(self) -> float:
-        """Quality given up per dollar; set it to pace a budget: ``gateway.weight = pacer.weight``."""
+        """Quality given up per dollar; set it (``gateway.weight = pacer.weight``) to pace a budget."""
         return self._weight
 
     @weight.setter
@@ -161,7 +161,7 @@ class Gateway:
         return self.choose(text, predicted, vector, found, route)
 
     def ask_similar(self, text: str, key: Key | None, vector: np.ndarray | None) -> Lookup | None:
-        """The cache's second tier; it reads the last turn of a conversation where the router reads them all."""
+        """The cache's second tier, by the vector (1, d); it reads the last turn where the router reads them all."""
         if key is None:
             return None
         vector = vector if key.text == text else self.cache.encoder.encode([key.text])
@@ -178,7 +178,7 @@ class Gateway:
     def choose(
         self, text: str, predicted: np.ndarray, vector: np.ndarray | None, found: Lookup | None, route: str = ""
     ) -> Routed:
-        """The bandit's draw and the policy."""
+        """The bandit's draw and the policy, of predictions (1, m); ToolkitError where router and bandit disagree."""
         models, cost = self.router.models_, None if self._cost is None else self._cost.predict([text])
         context, drawn, taken = None, predicted, 0
         if self.bandit is not None:
@@ -277,7 +277,7 @@ class Gateway:
         self._tell({"decision_id": decision_id, "reward": float(reward), "cost_usd": paid})
 
     def save_bandit(self, path: str | Path) -> Path:
-        """Write the bandit as it is at one moment, though others go on deciding; see ``bandits.persistence``."""
+        """Write the bandit as it is at one moment (``bandits.persistence``); ToolkitError where there is none."""
         if self.bandit is None:
             raise ToolkitError("Gateway.save_bandit: a bandit was expected; this gateway has none.")
         with self._lock:

@@ -40,7 +40,11 @@ class DecisionLog:
             raise ToolkitError(f"{self.path}: the log could not be opened ({err}).") from err
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Write a line and hand it to the system."""
+        """Write a line and hand it to the system.
+
+        Raises:
+            ToolkitError: it cannot be written.
+        """
         kept = {name: value for name, value in record.items() if self.keep_text or name != "text"}
         try:
             line = json.dumps(kept, ensure_ascii=True, allow_nan=False)

@@ -105,7 +105,7 @@ class Outcomes:
 
     @cached_property
     def texts(self) -> list[str]:
-        """Prompt texts in row order: all that a router without ``uses_metadata`` may see."""
+        """Prompt texts in row order, which is all that a router without ``uses_metadata`` may see."""
         return self.prompts["text"].tolist()
 
     @cached_property
@@ -115,7 +115,7 @@ class Outcomes:
 
     @cached_property
     def groups(self) -> np.ndarray:
-        """Integer code of each row's group, shape (n,): rows of one code never straddle a split.
+        """Integer code of each row's group, shape (n,); rows of one code never straddle a split.
 
         Rows of equal text belong together, and so do rows of one given ``group``, and whatever these link.
         """
@@ -130,7 +130,7 @@ class Outcomes:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of everything that decides a result: what a manifest records as the data's identity."""
+        """Hash of everything that decides a result, which a manifest records as the data's identity."""
         digest = hashlib.sha256(self.cost_source.encode())
         for column in PROMPT_COLUMNS:
             digest.update("\x1f".join(self.prompts[column].astype(str)).encode("utf-8", "surrogatepass"))
@@ -142,7 +142,7 @@ class Outcomes:
         return digest.hexdigest()
 
     def column(self, model: str) -> int:
-        """Column of a model; an unknown name is refused with the names there are."""
+        """Column of a model; ToolkitError, with the names there are, for an unknown one."""
         if model not in self.names:
             raise ToolkitError(f"{self.name}: no model {model!r}; it has {', '.join(self.names)}.")
         return self.names.index(model)
@@ -154,7 +154,7 @@ class Outcomes:
         return np.nanmean(self.quality, axis=0, dtype=np.float64)
 
     def oracle(self) -> np.ndarray:
-        """Hindsight choice per prompt, shape (n,): the best model, the cheapest where several are best."""
+        """Hindsight choice (n,): the best model of a prompt, of several the cheapest; ToolkitError where none is seen."""
         if np.isnan(self.quality).all(axis=1).any():
             raise ToolkitError(f"{self.name}: a prompt has no observed outcome; use observed() first.")
         # Where costs are unknown, the model that is weaker on average stands for the cheaper one.
@@ -167,7 +167,7 @@ class Outcomes:
         return matrix[np.arange(len(self)), choices]
 
     def require_cost(self) -> None:
-        """Refuse where costs are unknown: a cost curve from nothing would be an invention."""
+        """ToolkitError where costs are unknown: a cost curve from nothing would be an invention."""
         if self.cost_source == "none" or not np.isfinite(self.cost_usd).any(axis=0).all():
             raise ToolkitError(
                 f"{self.name}: costs are needed and cost_source is {self.cost_source!r}; give costs or tokens with "
@@ -213,7 +213,11 @@ class Outcomes:
         return self.subset(models=[weak, strong])
 
     def folds(self, count: int, seed: int = 0) -> np.ndarray:
-        """Fold of each row, shape (n,), values 0..count-1; every group lies in one fold, fold sizes nearly equal."""
+        """Fold of each row, shape (n,), values 0..count-1; every group lies in one fold, fold sizes nearly equal.
+
+        Raises:
+            ToolkitError: fewer than 2 folds, or more than distinct prompts.
+        """
         groups = self.groups
         distinct = int(groups.max()) + 1
         if not 2 <= count <= distinct:
@@ -225,7 +229,11 @@ class Outcomes:
         return fold_of_group[groups]
 
     def split(self, test_share: float, seed: int = 0) -> tuple["Outcomes", "Outcomes"]:
-        """Random (train, test) by distinct prompt: duplicates never straddle the two parts."""
+        """Random (train, test) by distinct prompt: duplicates never straddle the two parts.
+
+        Raises:
+            ToolkitError: one of the parts would be empty.
+        """
         distinct = int(self.groups.max()) + 1
         size = round(test_share * distinct)
         if not 0 < size < distinct:

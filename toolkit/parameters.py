@@ -12,7 +12,11 @@ class Parameterised:
 
     @property
     def params(self) -> dict[str, Any]:
-        """Constructor arguments by name."""
+        """Constructor arguments by name.
+
+        Raises:
+            ToolkitError: one is not kept under its own name.
+        """
         names = list(inspect.signature(type(self)).parameters)
         if missing := [name for name in names if not hasattr(self, name)]:
             raise ToolkitError(

@@ -62,7 +62,7 @@ def choose(quality: np.ndarray, cost: np.ndarray, weight: float) -> np.ndarray:
 def unit_utility(quality: np.ndarray, cost: np.ndarray, weight: float | np.ndarray, dearest: float) -> np.ndarray:
     """Quality minus weight times cost, from the worst there can be to the best, [-weight * dearest, 1], put on [0, 1].
 
-    For learners that must be told one number; ``weight`` is 0 or more and ``dearest`` the largest cost.
+    For learners that must be told one number; ``weight`` is 0 or more and ``dearest`` the largest cost. Any shape.
     """
     return (quality - weight * cost + weight * dearest) / (1 + weight * dearest)
 
@@ -178,7 +178,7 @@ class ExpectedCost:
         return self
 
     def joined(self, newcomer: Outcomes) -> np.ndarray | None:
-        """The table with one more model; None where the others have no costs.
+        """The table (3, m + 1) with one more model; None where the others have no costs.
 
         What it costs is learned from its calls, else taken from its price with tokens as assumed in ``pricing``.
 
@@ -199,7 +199,11 @@ class ExpectedCost:
         return np.hstack([self.table, priced])
 
     def predict(self, texts: Sequence[str]) -> np.ndarray:
-        """Expected dollars per call, shape (n, m)."""
+        """Expected dollars per call, shape (n, m).
+
+        Raises:
+            ToolkitError: not fitted.
+        """
         if self.table is None:
             raise ToolkitError("ExpectedCost is not fitted; call fit(outcomes) first.")
         mean, per_token, per_call = self.table

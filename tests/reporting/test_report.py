@@ -45,7 +45,8 @@ def test_the_folder_holds_everything(finished):
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "00_quickstart", "01_explore_data--own-table.csv", "02_compare_quality_and_cost--own-table.csv", "config.json",
-        "04_measure_latency", "05_trust_the_cache", "06_learn_online",
+        "03_train_and_compare_routers--own-table.csv", "04_measure_latency", "10_audit_claims", "11_decide",
+        "12_explore_tradeoffs", "05_trust_the_cache", "06_learn_online",
         "07_learn_from_logs", "08_route_by_policy", "09_transfer_and_calibrate--own-table.csv",
         ".lock", "index.html", "manifest.json", *tables.COLUMNS,
     }  # fmt: skip
@@ -86,8 +87,8 @@ def test_the_tables_are_complete_and_hold_no_text(finished):
     assert {"apgr", "cpt50", "cpt80", "quality", "cost_usd_per_1k", "oracle"} <= set(rows["metric"])
     assert all(json.loads(text)["bootstraps"] == 200 for text in rows["params"])
     choices = read[tables.CHOICES]
-    assert set(choices["analysis"]) == {"pair", "cost"}
-    assert choices["prompt"].nunique() == 80
+    assert set(choices["analysis"]) == {"pair", "cost", "trained", "trained_cost", "acceptance"}
+    assert choices.loc[choices["analysis"] != "acceptance", "prompt"].nunique() == 80
     for path in (folder / name for name in tables.COLUMNS):
         assert b"SECRET" not in path.read_bytes()
     assert "SECRET" not in (folder / "index.html").read_text(encoding="utf-8")
@@ -155,6 +156,45 @@ def test_a_failure_leaves_a_page_and_no_result_and_is_resumed(fragile):
     assert third.index != first.index, "a finished run is never written to again"
 
 
+_TEXTS = [f'{name}: str = ""  # text' for name in ("dataset", "profile", "device", "out")]
+PARAMETERS = "\n".join([*_TEXTS, "seed: int = 0  # whole"])
+WRITE = """
+import pathlib
+from toolkit.reporting.notebook import Notebook
+book = Notebook("01_write_rows", dataset, profile, seed, device, out)
+if (pathlib.Path(run or out).parents[1] / "mended").exists():
+    row = {"system": "a", "metric": "quality", "value": .5, "ci_low": .4, "ci_high": .6, "unit": "quality", "n": 9}
+    import pandas as pd
+    book.measure(pd.DataFrame([row | {"note": ""}]))
+book.save()
+assert (pathlib.Path(run or out).parents[1] / "mended").exists(), "the thing is missing"
+"""
+READ = """
+import pathlib
+from toolkit.reporting.notebook import Notebook
+book = Notebook("00_read_rows", dataset, profile, seed, device, out)
+found = book.read(run).measurements
+with (pathlib.Path(out).parents[1] / "seen").open("a") as log:
+    print(len(found), file=log)
+book.lead(f"There are {len(found)} <rows>.", "notebook.html", "none")
+book.save()
+"""
+
+
+def test_who_reads_the_tables_comes_last_and_again_when_they_change(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    wants_run = PARAMETERS + '\nrun: str = ""  # folder'
+    write_notebook(tmp_path / "notebooks" / "00_read_rows.ipynb", READ, wants_run, reads_run=True)
+    write_notebook(tmp_path / "notebooks" / "01_write_rows.ipynb", WRITE, wants_run)
+    first = _make(tmp_path)
+    assert list(first.failures) == ["01_write_rows"]
+    (tmp_path / "reports" / "mended").touch()
+    second = _make(tmp_path)
+    assert second.index == first.index and not second.failures
+    assert (tmp_path / "reports" / "seen").read_text().split() == ["0", "1"]
+    assert "There are 1 &lt;rows&gt;." in second.index.read_text(encoding="utf-8")
+
+
 def test_two_processes_never_share_a_run(tmp_path):
     first = RunFolder.open(tmp_path, "slug", {"seed": 0})
     other = RunFolder.open(tmp_path, "slug", {"seed": 0})
@@ -211,8 +251,6 @@ def test_two_tables_of_one_name_are_refused(tmp_path):
         report.make([str(tmp_path / folder / "own.csv") for folder in ("a", "b")], "cpu", out=tmp_path)
 
 
-_TEXTS = [f'{name}: str = ""  # text' for name in ("dataset", "profile", "device", "out")]
-PARAMETERS = "\n".join([*_TEXTS, "seed: int = 0  # whole"])
 CLOCK = """
 import pathlib, time
 log = (pathlib.Path(out).parents[1] / "log").open("a")

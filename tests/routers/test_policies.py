@@ -184,12 +184,12 @@ def test_a_gateway_follows_the_conversation(family, asked):
     assert gateway.route([*said, {"role": "user", "content": "tell me about this soup"}]).decision.model == "small"
 
 
-def test_the_readmes_policies_route(tmp_path, monkeypatch):
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    (tmp_path / "routes.yml").write_text(re.search(r"```yaml\n(.*?)```", readme, re.S)[1])
+def test_the_guides_policies_route(tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "policies.md").read_text(encoding="utf-8")
+    (tmp_path / "routes.yml").write_text(re.search(r"```yaml\n(.*?)```", page, re.S)[1])
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    exec(next(text for text in re.findall(r"```python\n(.*?)```", readme, re.S) if "DescriptionRouter" in text), names)
+    exec(next(text for text in re.findall(r"```python\n(.*?)```", page, re.S) if "DescriptionRouter" in text), names)
     assert (names["decision"].route, names["decision"].model) == ("code", "qwen-max")
 
 

@@ -30,6 +30,9 @@ class ScoreFactors:
 
         Args:
             predicted: (n, m), of prompts that the router was not fitted on: on its own it may only repeat its labels.
+
+        Raises:
+            ToolkitError: other than finite predictions of two prompts or more.
         """
         predicted = np.asarray(predicted, dtype=float)
         if predicted.ndim != 2 or len(predicted) < 2 or not np.isfinite(predicted).all():
@@ -56,7 +59,7 @@ class ScoreFactors:
         return np.column_stack([self.mean_, self.axes_.T * self.scale_])
 
     def state(self) -> dict[str, np.ndarray]:
-        """What was found."""
+        """What was found: mean (m,), axes (k, m) and scale (k,) of the k factors."""
         return {"mean_": self.mean_, "axes_": self.axes_, "scale_": self.scale_}
 
     def restore(self, state: Mapping[str, Any]) -> Self:
@@ -75,7 +78,11 @@ class Components(ScoreFactors):
     """
 
     def loadings(self) -> np.ndarray:
-        """There are none: nothing is known of any model."""
+        """There are none.
+
+        Raises:
+            ToolkitError: always: they would be (m, k), and nothing is known of any model.
+        """
         raise ToolkitError("Components: embeddings say nothing of models, so there are no weights to start from.")
 
 

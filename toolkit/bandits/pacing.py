@@ -23,7 +23,6 @@ class BudgetPacer:
         streams: independent copies, s.
 
     Attributes:
-        weight: float64 (s,), for ``policy.choose``.
         spent_usd: float64 (s,).
     """
 
@@ -46,11 +45,15 @@ class BudgetPacer:
 
     @property
     def weight(self) -> np.ndarray:
-        """Quality given up per dollar now, (s,)."""
+        """Quality given up per dollar now, float64 (s,), for ``policy.choose``."""
         return np.exp(self._log)
 
     def spend(self, cost_usd: np.ndarray) -> None:
-        """What the last round cost each stream, (s,); NaN where it is not known yet counts as what a round may cost."""
+        """What the last round cost each stream, (s,); NaN where it is not known yet counts as what a round may cost.
+
+        Raises:
+            ToolkitError: costs below 0, or not one for each stream.
+        """
         cost_usd = np.asarray(cost_usd, dtype=float)
         if cost_usd.shape not in ((), self.spent_usd.shape) or (cost_usd < 0).any():
             raise ToolkitError(f"BudgetPacer: costs from 0 of {len(self.spent_usd)} streams expected; got {cost_usd}.")

@@ -125,6 +125,9 @@ class Database:
 
         Args:
             within: the caller's transaction; else what is committed.
+
+        Raises:
+            ToolkitError: the file does not say it.
         """
         question = "SELECT value FROM facts WHERE name = ?"
         found = self._db.execute(question, (name,)).fetchall() if within else self.query(question, (name,))

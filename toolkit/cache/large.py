@@ -81,7 +81,7 @@ class Graph:
             self.add(kept, vectors)
 
     def search(self, queries: np.ndarray, count: int, known: Sequence[int] | None) -> tuple[np.ndarray, np.ndarray]:
-        """As ``Scan.search``; where the graph finds fewer, and among few known ids, rows are compared one by one."""
+        """As ``Scan.search``, (q, count); where the graph finds fewer, and among few ids, rows are compared singly."""
         import faiss
 
         if known is not None or count > _SEARCHING:
@@ -100,7 +100,7 @@ class Graph:
 
 
 def best_columns(similarity: np.ndarray, count: int) -> np.ndarray:
-    """Columns of the ``count`` largest of each row, the largest first."""
+    """Columns of the ``count`` largest of each row of (n, k), the largest first, int64 (n, count)."""
     if count == 1:
         return similarity.argmax(axis=1)[:, None]
     top = np.argpartition(-similarity, count - 1, axis=1)[:, :count]

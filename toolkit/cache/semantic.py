@@ -109,7 +109,7 @@ class SemanticCache:
         return self._found(key, row, verdict, 1.0, now, dry_run)
 
     def get_similar(self, key: Key, vector: np.ndarray | None = None, dry_run: bool = False) -> Lookup:
-        """The second tier alone."""
+        """The second tier alone; ``vector`` is the text's, float32 (1, d), where it is at hand."""
         vector = self.encoder.encode([key.text]) if vector is None else vector
         vector = checks.vectors(vector, 1, self.encoder.dimension)
         unread = encoders.unread(self.encoder, key.text)
@@ -174,7 +174,7 @@ class SemanticCache:
             answer: anything that JSON takes.
             tags: by which it can be deleted.
             ttl_s: of this entry, instead of the cache's.
-            vector: ``Lookup.vector`` of the miss before, so that the text is not encoded again.
+            vector: ``Lookup.vector`` of the miss before, (1, d), so that the text is not encoded again.
 
         Raises:
             ToolkitError: no scope, an answer that JSON does not take or that is larger than the whole cache may be, or
@@ -186,7 +186,11 @@ class SemanticCache:
         self, pairs: Sequence[tuple[Prompt, Any]], scope: Scope, tags: Sequence[str] = (), ttl_s: float | None = None,
         vectors: np.ndarray | None = None,
     ) -> None:  # fmt: skip
-        """As ``put`` for (prompt, answer) pairs of one scope: all of them or, where anything fails, none."""
+        """As ``put`` for (prompt, answer) pairs of one scope: all of them or, where anything fails, none.
+
+        Raises:
+            ToolkitError: what ``put`` refuses, or vectors that are not (n, d).
+        """
         pairs, tags = checks.pairs(pairs), checks.tags(tags)
         keys = [key_of(prompt, scope, self.encoder.identity) for prompt, _ in pairs]
         vectors = self.encoder.encode([key.text for key in keys]) if vectors is None else vectors

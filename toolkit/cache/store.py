@@ -104,7 +104,11 @@ class Store:
         return replace(row, identity=f"{place[0][:16]}-{place[1][:16]}-{row.created!r}")
 
     def vectors(self, after: int) -> list[tuple[str, np.ndarray, np.ndarray]]:
-        """(partition, ids int64 (n,), vectors float32 (n, d)) of entries beyond a number, all of them or none."""
+        """(partition, ids int64 (n,), vectors float32 (n, d)) of entries beyond a number, all of them or none.
+
+        Raises:
+            ToolkitError: an entry is damaged, with its number.
+        """
         query = "SELECT id, partition, vector FROM entries WHERE id > ? ORDER BY id"
         rows = self._db.query(query, (after,))
         grouped: dict[str, tuple[list[int], list[bytes]]] = {}

@@ -7,12 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from toolkit.cli import asking
+from toolkit.cli import asking, claiming, comparing, deciding, sweeping
 from toolkit.errors import ToolkitError
+from toolkit.reporting import bars
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse and run; returns the exit status: 0 done, 1 a finding or a failed notebook, 2 a mistake to mend."""
+    """Parse and run.
+
+    Returns:
+        The exit status: 0 done, 1 a finding or a failed notebook, 2 a mistake to mend, 3 a bar of ``--notify-if``
+        missed, 130 interrupted.
+    """
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
@@ -45,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_report(commands)
     asking.add(commands)
+    claiming.add(commands)
+    comparing.add(commands)
+    deciding.add(commands)
+    sweeping.add(commands)
     return parser
 
 
@@ -61,6 +71,7 @@ def _add_report(commands: Any) -> None:
     report.add_argument("--profile", default="quick", help="smoke, quick or full (default: %(default)s)")
     report.add_argument("--seed", type=int, default=0, help="of folds and resampling (default: %(default)s)")
     report.add_argument("--out", type=Path, metavar="DIR", help="folder of runs (default: reports/)")
+    bars.add_option(report)
     report.set_defaults(run=_report)
     report.add_argument(
         "--only", action="append", metavar="NN", help="only the notebooks whose names start so; repeatable"
@@ -85,12 +96,14 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _data(options: argparse.Namespace) -> int:
     from toolkit.datasets.catalogue import table
+    from toolkit.reporting.terminal import show
 
-    _print(table())
+    show(table())
     return 0
 
 
 def _routers(options: argparse.Namespace) -> int:
+    from toolkit.reporting.terminal import show
     from toolkit.routers import catalogue
 
     frame = catalogue.table()
@@ -104,33 +117,20 @@ def _routers(options: argparse.Namespace) -> int:
     for kind, part in frame.groupby("kind", sort=False):
         print(f"\n{catalogue.KINDS[kind]}")
         idle = [name for name in ("kind", "class") if name == "kind" or kind != catalogue.OTHER]
-        _print(part.drop(columns=idle))
+        show(part.drop(columns=idle))
     if options.time:
         print("\nfit_s: on 500 prompts. predict_ms: per prompt of one batch, vectors at hand; one alone takes longer.")
     print(f"\nLLMRouter's: its name for the same kind of router ({catalogue.LLMROUTER}, single-round list).")
     return 0
 
 
-def _print(frame: Any) -> None:
-    """A frame for the terminal, or 160 columns wide for a file."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in frame.columns:
-        side = "right" if frame[name].dtype.kind in "if" else "left"
-        table.add_column(name, justify=side, no_wrap=name in ("name", "class"), overflow="fold")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(f"{value:,}" if isinstance(value, int | float) else str(value) for value in row))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
-
-
 def _report(options: argparse.Namespace) -> int:
     from toolkit.reporting.execute import spare_start_up
 
     spare_start_up()
-    from toolkit.reporting import report
+    from toolkit.reporting import reading, report
 
+    wanted = bars.read(options.notify_if)  # a file that is wrong is told before anything runs
     made = report.make(
         names=options.dataset or ["synthetic"],
         device=options.device,
@@ -140,7 +140,11 @@ def _report(options: argparse.Namespace) -> int:
         only=options.only or [],
         tell=partial(print, flush=True),
     )
+    status = 0
     if made.failures:
         print(f"{len(made.failures)} part(s) failed; the same command goes on where this one stopped.", file=sys.stderr)
+        status = 1  # bars are for whole results
+    elif wanted:
+        status = bars.report_missed(reading.read(made.index).measurements, wanted)
     print(made.index)
-    return 1 if made.failures else 0
+    return status

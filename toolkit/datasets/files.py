@@ -15,13 +15,21 @@ _UNKNOWN = ("", "nan", "na", "n/a", "null", "none", "<na>")
 
 
 def refuse(path: Path, where: str, field: str, expected: str, found: Any) -> None:
-    """Raise the one sentence that a malformed file deserves; a long value is cut."""
+    """Say in one sentence what is wrong with a file; a long value is cut.
+
+    Raises:
+        ToolkitError: always.
+    """
     text = reprlib.repr(found.item() if isinstance(found, np.generic) else found)
     raise ToolkitError(f"{path}: {where}, field {field}: {expected} was expected; {text} was found.")
 
 
 def read_csv(path: Path, columns: Iterable[str]) -> pd.DataFrame:
-    """A CSV with at least these columns."""
+    """A CSV with at least these columns.
+
+    Raises:
+        ToolkitError: no readable CSV, or a column is missing.
+    """
     try:
         rows = pd.read_csv(path)
     except (ValueError, OSError, pd.errors.ParserError) as err:
@@ -35,7 +43,11 @@ def read_csv(path: Path, columns: Iterable[str]) -> pd.DataFrame:
 
 
 def read_json_rows(path: Path) -> list[dict[str, Any]]:
-    """Objects of a JSON list or of JSON lines, whichever the file holds."""
+    """Objects of a JSON list or of JSON lines, whichever the file holds.
+
+    Raises:
+        ToolkitError: no UTF-8, or a row that is no object, with its number.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as err:

@@ -56,7 +56,11 @@ def _load(name: str, keep_parts: bool) -> Outcomes:
 
 
 def load_file(path: Path) -> Outcomes:
-    """A wide table of RouterBench's schema, as CSV or Parquet."""
+    """A wide table of RouterBench's schema, as CSV or Parquet.
+
+    Raises:
+        ToolkitError: a pickle, a file that cannot be read, or a column is missing.
+    """
     if path.suffix.lower() == ".pkl":
         raise ToolkitError(
             f"{path}: a pickle runs code when it is read; convert it once where you trust it: "

@@ -51,6 +51,9 @@ def load(*, prompts: int = 3000, models: int = 3, seed: int = 20260417) -> Outco
         models: pool size; the first three are qwen-flash, qwen-plus and qwen-max.
         seed: of the texts, the hidden difficulties, the outcomes and the token counts. More models leave the texts
             and the outcomes of the first ones unchanged.
+
+    Raises:
+        ToolkitError: an option out of its range.
     """
     pool, levels = _parameters()
     if not 2 <= models <= len(pool):

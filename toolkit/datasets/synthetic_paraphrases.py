@@ -79,7 +79,7 @@ def _room(kind: str, language: str) -> np.ndarray:
 def draw(
     classes: int, hard: float, seed: int
 ) -> tuple[list[str], np.ndarray, np.ndarray, pd.DataFrame, tuple[str, ...]]:
-    """Texts, classes, languages, pairs and notes, as ``Paraphrases`` has them.
+    """Texts, classes (n,), languages (n,), pairs and notes, as ``Paraphrases`` has them.
 
     Args:
         classes: half of them English, half Chinese.

@@ -60,7 +60,11 @@ def load_table(path: Path, prices: str = "", models: str = "") -> Outcomes:
 
 
 def from_long(rows: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> Outcomes:
-    """Long rows as Outcomes; ``path`` names them in messages, and their file names the data set."""
+    """Long rows as Outcomes; ``path`` names them in messages, and their file names the data set.
+
+    Raises:
+        ToolkitError: a column is missing, or a value is wrong, by row and field; no quality at all.
+    """
     _check_columns(rows, path)
     read = {*REQUIRED, *MEASURES, *PER_PROMPT, "answer"}
     if ignored := [str(column) for column in rows.columns if column not in read]:

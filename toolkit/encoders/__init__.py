@@ -96,7 +96,7 @@ class Remembering:
         self._kept: dict[str, np.ndarray] = {}
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """As the encoder's own; texts seen before are not encoded again."""
+        """As the encoder's own, float32 (n, d); texts seen before are not encoded again."""
         if not len(texts):
             return self.encoder.encode(texts)
         # Another thread may start the memory anew at any moment, so what this call returns is held by itself.

@@ -64,7 +64,7 @@ def open_openvino(path: Path, threads: int | None = None) -> Run:
 
 
 def like_lengths(tokens: Sequence[Sequence[int]], size: int) -> Iterator[np.ndarray]:
-    """Rows of batches of at most ``size`` texts of like length, the shortest first, so that little is padded."""
+    """Rows, int64 (k,) with k <= size, of batches of texts of like length, shortest first, so that little is padded."""
     order = np.argsort([len(ids) for ids in tokens], kind="stable")
     for start in range(0, len(order), size):
         yield order[start : start + size]

@@ -37,7 +37,7 @@ class Stored:
         self.path = (folder or paths.cache_dir() / "embeddings") / f"{encoder.identity}.sqlite"
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
-        """As the encoder's own; texts that the file knows are not encoded again."""
+        """As the encoder's own, float32 (n, d); texts that the file knows are not encoded again."""
         keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
         known = self._read(keys)
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}

@@ -82,6 +82,9 @@ def stability(
 
     Returns:
         By kind of perturbation, float (n,): 1 where the decision stays. RouterArena's robustness is the mean.
+
+    Raises:
+        ToolkitError: a reference that sees outcomes reads no prompt.
     """
     if router.uses_outcomes:
         raise ToolkitError("Robustness is asked of routers that read prompts; a reference that sees outcomes has none.")

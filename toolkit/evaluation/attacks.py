@@ -68,7 +68,7 @@ def collisions(
         policies: by name; each is judged without and with the guard.
         victims: prompts of as many classes, each attacked with a request of another class: bare, which is the control,
             ``quoted`` and ``suffixed`` (``words`` of the texts, ``sample``).
-        bystanders: entries of other meanings, of which none may be nearer.
+        bystanders: entries of other meanings, of which none may be nearer. ToolkitError where texts are too few.
     """
     rng, encoder = np.random.default_rng(seed), _made(encoder)
     asked = [rows[0] for rows in _classes(data, victims, rng)]
@@ -205,7 +205,7 @@ def timing(
     name takes it, and of one that remembers vectors whoever had them made (``Remembering``, as of ``encoders.get``).
 
     Args:
-        prompts: that are cached; as many are not. All are probed once, in random order.
+        prompts: that are cached; as many are not (else ToolkitError). All are probed once, in random order.
     """
     rng, encoder = np.random.default_rng(seed), _made(encoder)
     while isinstance(encoder, Remembering):

@@ -30,7 +30,7 @@ RANDOM = "random score"
 
 
 def only(data: Paraphrases, codes: np.ndarray) -> Paraphrases:
-    """The texts of some classes, numbered anew."""
+    """The texts of some classes, codes (k,), numbered anew."""
     rows = np.flatnonzero(np.isin(data.classes, codes))
     _, classes = np.unique(data.classes[rows], return_inverse=True)
     place = np.full(len(data.classes), -1)
@@ -64,7 +64,7 @@ class World:
 
 
 def parts(data: Paraphrases, share: float = 0.5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Disjoint random parts of the classes, the first of that share, for calibration and test: codes int64 each."""
+    """Disjoint random parts of the classes, the first of that share, for calibration and test: codes, int64 (k,)."""
     order = np.random.default_rng(seed).permutation(int(data.classes.max()) + 1)
     first = round(share * len(order))
     return order[:first], order[first:]
@@ -79,7 +79,7 @@ def world(
     should miss come from all other classes.
 
     Args:
-        classes: codes that may be drawn.
+        classes: codes that may be drawn, (k,).
         entries: c.
         requests: n.
         answerable: share of requests whose class is cached.

@@ -1,26 +1,121 @@
-"""What is not measured here: the words for it, and what others claim, kept apart from every measurement."""
+"""What others claim, kept apart from every measurement: the ledger of the survey's figures, and the words for gaps.
 
-# Milliseconds added by routing one prompt, from the survey of open routers (2026-04-17) that this project was begun to
-# check. tx402 is the commercial router that the survey looks for a replacement of.
+The survey of open routers (2026-04-17) is what this project was begun to check. Each of its figures stands in
+``data/claims.csv``, a row for every place where the survey has it, and nowhere else in the project.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from toolkit import paths
+from toolkit.datasets import files
+
+NO_GPU = "not measured on a GPU"
+SECTIONS = ("summary", "1.1", "1.2", "2", "3.1", "4", "5.1")
+KINDS = ("claim", "target")
+NUMBERS = ("low", "high", "within", "published_low", "published_high")
+TEXTS = (
+    *("id", "section", "system", "metric", "unit", "value", "conditions", "dataset", "claim", "kind"),
+    *("published_value", "published", "source", "confirmed_by", "check"),
+)
+_NEEDED = ("id", "section", "system", "metric", "claim", "kind", "published", "source", "confirmed_by", "check")
+
+
+def ledger() -> pd.DataFrame:
+    """The committed ledger; see ``read``."""
+    return _committed().copy()
+
+
+@cache
+def _committed() -> pd.DataFrame:
+    return read(paths.data_dir() / "claims.csv")
+
+
+def read(path: Path) -> pd.DataFrame:
+    """A ledger, one row a figure and section, in the order of the file.
+
+    Returns:
+        ``TEXTS`` as text, "" where empty, and ``NUMBERS`` as floats, NaN where empty. ``low`` and ``high`` bound the
+        claim in its unit; an open side is NaN. ``within`` is how far off a figure may lie and still be called the
+        claimed one, by its rounding or its "about". ``value`` is a claim that is no number. ``published_low``,
+        ``published_high`` and ``published_value`` are what the source really has.
+
+    Raises:
+        ToolkitError: a row or column is wrong; it is named. Rows count from 1, the header left out.
+    """
+    rows = files.read_csv(path, (*TEXTS, *NUMBERS))
+    files.require(rows, _NEEDED, path)
+    for column in TEXTS:
+        rows[column] = [_text(value) for value in rows[column]]
+    for column in NUMBERS:
+        rows[column] = files.numbers(rows, column, path)
+    _check(rows, path)
+    return rows[[*TEXTS, *NUMBERS]]
+
+
+def _text(value: object) -> str:
+    return "" if pd.isna(value) else str(value).strip()
+
+
+def _check(rows: pd.DataFrame, path: Path) -> None:
+    """Refuse the first row that is no claim."""
+    seen: set[str] = set()
+    for number, row in enumerate(rows.to_dict("records"), start=1):
+        given = np.isfinite([row["low"], row["high"]])
+        wrong = {
+            "id": (not re.fullmatch(r"[a-z0-9.-]+", row["id"]) or row["id"] in seen, "a slug of its own"),
+            "section": (row["section"] not in SECTIONS, f"one of {', '.join(SECTIONS)}"),
+            "kind": (row["kind"] not in KINDS, f"one of {', '.join(KINDS)}"),
+            "value": (given.any() == bool(row["value"]), "a number in low or high, or else a text"),
+            "unit": (given.any() != bool(row["unit"]), "a unit where there is a number, else nothing"),
+            "within": (given.any() != np.isfinite(row["within"]), "a tolerance where there is a number, else nothing"),
+            "high": (given.all() and row["high"] < row["low"], "at least low"),
+            "published_high": (row["published_high"] < row["published_low"], "at least published_low"),
+        }
+        for column, (bad, expected) in wrong.items():
+            if bad:
+                files.refuse(path, f"row {number}", column, expected, row[column])
+        seen.add(row["id"])
+
+
+def claimed(name: str) -> tuple[float, float]:
+    """The range of a claim by its id, in the ledger's unit; an open side is NaN."""
+    row = _committed().set_index("id").loc[name]
+    return float(row["low"]), float(row["high"])
+
+
+def _share(name: str) -> float:
+    return claimed(name)[0] / 100
+
+
+# Milliseconds added by routing one prompt. tx402 is the commercial router that the survey looks for a replacement of.
 LATENCY_CLAIMS_MS: dict[str, tuple[float, float]] = {
-    "tx402: classifier": (3, 3),
-    "tx402: routing": (5, 10),
-    "RouteLLM BERT (110M), CPU": (1, 5),
-    "Arch-Router 1.5B, GPU": (50, 100),
+    "tx402: classifier": claimed("s4-tx402-classifier"),
+    "tx402: routing": claimed("s4-tx402-routing"),
+    "RouteLLM BERT (110M), CPU": claimed("s1.1-bert-latency"),
+    "Arch-Router 1.5B, GPU": claimed("s1.2-arch-latency"),
 }
-# The same survey's other figures of tx402. Its public material supports none of them: it shows "20+" models and callers
-# that name the model themselves. "About 90% accuracy" does not say of what.
-TX402: dict[str, float] = {"accuracy": 0.9, "cheaper": 0.7, "models": 40, "least_ms": 8, "most_ms": 13}
-# Arch-Router: figure -> (the survey, what its authors published in arXiv 2506.16655 and in their gateway's demo).
+# The same survey's other figures of tx402. "About 90% accuracy" does not say of what.
+TX402: dict[str, float] = {
+    "accuracy": _share("s4-tx402-accuracy"),
+    "cheaper": _share("s4-tx402-cost"),
+    "models": claimed("s4-tx402-models")[0],
+    "least_ms": claimed("s4-tx402-classifier")[0] + claimed("s4-tx402-routing")[0],
+    "most_ms": claimed("s4-tx402-classifier")[1] + claimed("s4-tx402-routing")[1],
+}
+_PUBLISHED = _committed().set_index("id")["published"]
+# Arch-Router: figure -> (the survey, what its authors published).
 ARCH_ROUTER: dict[str, tuple[str, str]] = {
     "accuracy": (
-        "93% against GPT-4's 85%",
-        "93.17 against GPT-4o's 89.74; 85.43 is the mean of six commercial models. Its conversations and its "
-        "descriptions of CLINC150's routes are not published.",
+        f"{_share('s1.2-arch-accuracy'):.0%} against GPT-4's {_share('s1.2-gpt4-accuracy'):.0%}",
+        f"{_PUBLISHED['s1.2-arch-accuracy']} {_PUBLISHED['s1.2-gpt4-accuracy']}",
     ),
     "latency": (
-        "50 to 100 ms on a GPU",
-        "51 ms (sd 12) on an L40S, 2,000 prompts; the gateway's demo logs 203 and 327 ms.",
+        "{:g} to {:g} ms on a GPU".format(*claimed("s1.2-arch-latency")),
+        _PUBLISHED["s1.2-arch-latency"],
     ),
 }
-NO_GPU = "not measured on a GPU"

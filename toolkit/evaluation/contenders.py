@@ -123,7 +123,7 @@ def decisions(train: Outcomes, cache: SemanticCache, seed: int = 0) -> dict[str,
 
 
 def head(router: EmbeddingRouter, vectors: np.ndarray) -> np.ndarray:
-    """The router's score, with the same care for threads as in the gateway: else the next encoding would pay for it."""
+    """The router's scores (n, m) of vectors (n, d), with the gateway's care for threads, lest the next encoding pay."""
     with one_blas_thread:
         return router.score(vectors)
 

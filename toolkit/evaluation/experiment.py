@@ -105,7 +105,7 @@ class SequentialTest:
 
     @property
     def decided(self) -> bool:
-        """Whether the null is rejected: the test may stop."""
+        """Whether the null is rejected, so that the test may stop."""
         return self.p_value <= self.alpha
 
     def _variance(self) -> float:

@@ -57,7 +57,7 @@ def aiq(cost: np.ndarray, quality: np.ndarray, highest: float, lowest: float | N
 
 
 def zero_router(outcomes: Outcomes) -> np.ndarray:
-    """Columns of the single models on the hull of mean cost and mean quality, cheapest first.
+    """Columns of the single models on the hull of mean cost and mean quality, cheapest first, int64 (h,).
 
     Means are taken over what is observed.
 

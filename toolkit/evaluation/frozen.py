@@ -61,12 +61,12 @@ class FrozenSplit:
 
     @property
     def test_texts(self) -> list[str]:
-        """Prompts of the test part: to take a threshold from them, without their outcomes, is no look."""
+        """Prompts of the test part; to take a threshold from them, without their outcomes, is no look."""
         return self.outcomes.subset((self.outcomes.prompts["split"] == HOLDOUT).to_numpy()).texts
 
     @property
     def uses(self) -> list[dict[str, Any]]:
-        """What was judged, and when: ``at``, ``systems``, ``note``."""
+        """What was judged, and when, as ``at``, ``systems`` and ``note``."""
         return _read(self.path)["uses"]
 
     def judge(self, routers: Mapping[str, Router], note: str = "", **options: Any) -> Predictions:

@@ -146,7 +146,10 @@ def rewards_predicted(one: Lesson, encoder: str = "lexical", seed: int = 0) -> n
 
 
 def estimates(one: Lesson, candidates: Mapping[str, np.ndarray], predicted: np.ndarray) -> pd.DataFrame:
-    """Tidy rows of ``offpolicy.estimate`` on the late half for every policy, with policy, estimator and truth."""
+    """Tidy rows of ``offpolicy.estimate`` on the late half for every policy, with policy, estimator and truth.
+
+    Chances of the policies, and predicted rewards, are (late rows, m).
+    """
     logged, parts = Logged.of(one.late, one.models), []
     for name, chances in candidates.items():
         truth = np.nan if one.truth is None else float((chances * one.truth).sum(axis=1).mean())
@@ -157,7 +160,7 @@ def estimates(one: Lesson, candidates: Mapping[str, np.ndarray], predicted: np.n
 
 
 def gain(one: Lesson, candidates: Mapping[str, np.ndarray], predicted: np.ndarray) -> pd.DataFrame:
-    """The paired difference of the second policy to the first on the late half, by DR: one row with its interval."""
+    """The paired difference of the second policy to the first, chances (n, m), on the late half, by DR: one row."""
     logged = Logged.of(one.late, one.models)
     before, after = (offpolicy.doubly_robust(logged, chances, predicted) for chances in list(candidates.values())[:2])
     difference = after - before
@@ -182,7 +185,8 @@ def experiment_plan(one: Lesson, differences: tuple[float, ...] = (0.005, 0.01, 
 def watched(one: Lesson, candidates: Mapping[str, np.ndarray], seed: int = 0) -> pd.DataFrame:
     """An A/B test of the first two policies on the late prompts, where the truth is known: what it says along the way.
 
-    Half of the requests, by lot, go to each; prompts come again as often as the test needs.
+    Half of the requests, by lot, go to each of the policies, chances (late rows, m); prompts come again as often as
+    the test needs.
     """
     if one.truth is None:
         return pd.DataFrame()

@@ -1,7 +1,7 @@
 """What another policy would have earned on logged traffic, before it serves anyone.
 
 The log says what was chosen, with which chance, and what it was worth. w is the chance that the judged policy gives to
-the logged choice, over the chance that it was logged with.
+the logged choice, over the chance that it was logged with. ::
 
     IPS    mean of w r: unbiased where every chance is known and above 0, wide where w is large (Horvitz and
            Thompson 1952)
@@ -45,7 +45,11 @@ class Logged:
 
     @classmethod
     def of(cls, log: pd.DataFrame, models: Sequence[str]) -> "Logged":
-        """From rows that ``logs.check_log`` let through."""
+        """From rows that ``logs.check_log`` let through.
+
+        Raises:
+            ToolkitError: a model that is not in the pool.
+        """
         columns = {name: column for column, name in enumerate(models)}
         if unknown := sorted(set(log["model"]) - set(columns)):
             raise ToolkitError(f"Off-policy: models of the pool were expected; the log names {', '.join(unknown)}.")
@@ -58,7 +62,11 @@ class Logged:
 
 
 def rewards_of(log: pd.DataFrame, models: Sequence[str], name: str = "log") -> Outcomes:
-    """A log with texts as outcomes in which one model a prompt is observed: what a router can be fitted on."""
+    """A log with texts as outcomes in which one model a prompt is observed: what a router can be fitted on.
+
+    Raises:
+        ToolkitError: a prompt's text is missing.
+    """
     if "text" not in log.columns or log["text"].isna().any():
         raise ToolkitError(f"{name}: the prompts' texts are needed to fit a router; keep them in the log.")
     seen = Logged.of(log, models)
@@ -72,6 +80,9 @@ def cross_fitted(rewards: Outcomes, router: Router, folds: int = 5, seed: int = 
     """Predicted reward (n, m) of every row by a router that was not fitted on it, for DM and DR.
 
     A model without a reward in a fitting part is predicted the mean reward of that part.
+
+    Raises:
+        ToolkitError: fewer than two different prompts.
     """
     count = min(folds, int(rewards.groups.max()) + 1)
     if count < 2:
@@ -132,7 +143,7 @@ def doubly_robust(logged: Logged, chances: np.ndarray, predicted: np.ndarray) ->
 
 
 def support(logged: Logged, chances: np.ndarray) -> str:
-    """What speaks against believing an estimate; "" for nothing.
+    """What speaks against believing an estimate for a policy's chances (n, m); "" for nothing.
 
     Weights have mean 1 wherever the log could have chosen what the judged policy chooses; a mean below that means
     traffic of which the log says nothing.

@@ -141,7 +141,7 @@ def cold_prior(dimension: int, mean_sd: float = _COLD_SD, slope_sd: float = _COL
 
 
 def learners(one: Scene, seed: int = 0) -> dict[str, tuple[Bandit, np.ndarray | None, np.ndarray | None]]:
-    """Every bandit, with the context and the predictions that it is given."""
+    """Every bandit, with the context (n, d) and the predictions (n, m) that it is given."""
     names, d, each = one.test.names, one.cold.shape[1], {"streams": one.seeds, "seed": seed}
     cold = cold_prior(d)
     free: dict[str, Bandit] = {
@@ -179,7 +179,7 @@ def fixed(one: Scene, weight: float) -> dict[str, np.ndarray]:
 
 
 def played(one: Scene, choices: np.ndarray, weight: float) -> Played:
-    """What choices that were made beforehand do to the traffic."""
+    """What choices that were made beforehand, a column for each prompt (n,), do to the traffic."""
     data, arms = one.test, choices[one.order]
     return Played(one.order, arms, data.quality[one.order, arms].astype(float), data.cost_usd[one.order, arms],
                   np.full(one.order.shape, weight), (one.phase,))  # fmt: skip

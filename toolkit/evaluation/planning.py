@@ -26,6 +26,9 @@ def half_widths(predictions: Predictions, name: str, opponent: str, bootstraps: 
     Returns:
         ``quality`` of a router's choices (at half of the strong calls, of a pair), its ``difference`` to the opponent
         (paired), and of pairs ``apgr`` and ``apgr_difference``.
+
+    Raises:
+        ToolkitError: a name without predictions, or the same one twice.
     """
     outcomes = predictions.outcomes
     if unknown := [one for one in (name, opponent) if one not in predictions.quality]:

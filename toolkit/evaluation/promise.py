@@ -74,7 +74,7 @@ class Trial:
 
 
 def drawn(one: Subject, codes: np.ndarray, design: Design) -> World:
-    """A world of some classes as the design says."""
+    """A world of some classes, codes (k,), as the design says."""
     return caching.world(one.data, codes, design.entries, design.requests, design.answerable, design.seed)
 
 

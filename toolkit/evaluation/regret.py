@@ -12,7 +12,7 @@ from toolkit.evaluation.statistics import LEVEL
 
 
 def over_seeds(system: str, metric: str, values: np.ndarray, note: str = "") -> dict:
-    """A tidy row: the mean over seeds and Student's interval of it."""
+    """A tidy row: the mean of values (seeds,) and Student's interval of it."""
     values = np.asarray(values, dtype=float)
     mean, low, high = float(values.mean()), np.nan, np.nan
     if len(values) > 1:

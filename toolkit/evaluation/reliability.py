@@ -24,9 +24,9 @@ BINS = 15
 def calibration_error(counts: np.ndarray, predicted: np.ndarray, quality: np.ndarray, bins: int = BINS) -> np.ndarray:
     """Expected calibration error in the form of Guo et al. 2017 (arXiv 1706.04599, equation 3), (B + 1,).
 
-    The mean over prompts of |mean prediction - mean quality| of the bin that the prediction falls into, bins of equal
-    width. Of a perfectly calibrated router it is not 0 but the noise of the bins' means, on 1,000 prompts .01 (one
-    score for all) to .04 (scores of every size), and a bootstrap adds its own: its interval reaches too high.
+    The mean over prompts of ``|mean prediction - mean quality|`` of the bin that the prediction falls into, bins of
+    equal width. Of a perfectly calibrated router it is not 0 but the noise of the bins' means, on 1,000 prompts .01
+    (one score for all) to .04 (scores of every size), and a bootstrap adds its own: its interval reaches too high.
 
     Args:
         counts: (B + 1, n) of ``statistics.bootstrap_counts``.

@@ -53,7 +53,10 @@ def changes(one: Scene, weight: float) -> dict[str, tuple[Phase, Phase]]:
 def joining(
     one: Scene, weight: float
 ) -> dict[str, tuple[tuple[Phase, Phase], ThompsonSamplingRouter, np.ndarray]]:  # fmt: skip
-    """The best model comes half way, and no label was ever of it: the prior is fitted on the others alone."""
+    """The best model comes half way, and no label was ever of it: the prior is fitted on the others alone.
+
+    By name: the two phases, the learner, and the context (n, d) of every prompt.
+    """
     liked = one.test.names[int(one.phase.utility(weight).mean(axis=0).argmax())]
     names = [name for name in one.test.names if name != liked]
     with one_blas_thread:

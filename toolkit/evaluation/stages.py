@@ -34,7 +34,11 @@ def stage_seconds(gateway: Gateway, prompts: Sequence[Prompt], scope: Scope | No
 
 
 def staged(gateway: Gateway, prompt: Prompt, scope: Scope | None) -> tuple[Routed, list[float]]:
-    """As ``Gateway.route``, with the clock before each step and at the end."""
+    """As ``Gateway.route``, with the clock before each step and at the end.
+
+    Raises:
+        ToolkitError: the prompt is answered from the cache.
+    """
     clock = [time.perf_counter()]
     text, key, found = gateway.ask_exactly(prompt, scope)
     clock.append(time.perf_counter())

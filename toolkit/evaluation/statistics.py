@@ -20,6 +20,9 @@ def bootstrap_counts(groups: np.ndarray, replicates: int, seed: int = 0) -> np.n
 
     Returns:
         uint16 (replicates + 1, n); row 0 is the sample itself, all ones.
+
+    Raises:
+        ToolkitError: no replicate.
     """
     if replicates < 1:
         raise ToolkitError(f"At least 1 bootstrap replicate is needed; {replicates} was given.")
@@ -54,7 +57,7 @@ def resampled_means(counts: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def interval(samples: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval over replicates 1..B (row 0 is the estimate), along axis 0.
+    """Percentile interval over replicates 1..B of (B + 1, ...), row 0 being the estimate; (...) each.
 
     Replicates without a value stand above all others: they are those in which a level is never reached. Where they
     reach into the upper tail a bound would be an invention, and both are NaN.
@@ -114,7 +117,7 @@ def paired_permutation(
 
 
 def paired_p(first: np.ndarray, second: np.ndarray, groups: np.ndarray, seed: int = 0) -> tuple[float, str]:
-    """p value and name of the fitting paired test: McNemar for 0/1 outcomes of distinct prompts, else permutation."""
+    """p value and name of the test of outcomes (n,): McNemar where 0/1 and of distinct prompts, else permutation."""
     binary = np.isin(first, (0, 1)).all() and np.isin(second, (0, 1)).all()
     if binary and len(np.unique(groups)) == len(groups):
         return mcnemar(first, second), "McNemar exact"
@@ -122,7 +125,7 @@ def paired_p(first: np.ndarray, second: np.ndarray, groups: np.ndarray, seed: in
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Holm's step-down adjustment (Holm 1979): p values that hold for the whole family, same order as given."""
+    """Holm's step-down adjustment (Holm 1979): p values (k,) that hold for the whole family, same order as given."""
     p = np.asarray(p_values, dtype=float)
     order = p.argsort()
     adjusted = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))

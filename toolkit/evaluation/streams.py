@@ -43,7 +43,7 @@ def stream(
     """Draw requests: popular classes come often, in any of their wordings; a share of requests is never seen again.
 
     Args:
-        classes: codes that may be drawn; a tenth of ``requests`` of them are popular.
+        classes: codes that may be drawn, (k,); a tenth of ``requests`` of them are popular.
         requests: n.
         skew: popularity falls with rank to this power (Zipf; web caches show .64 to .83, Breslau et al. 1999).
         once: share of requests from classes that come a single time.
@@ -167,7 +167,10 @@ def stream_rates(
 def staleness(
     data: Paraphrases, vectors: np.ndarray, one: Stream, policy: Policy | None, ttls_s: Sequence[float]
 ) -> pd.DataFrame:
-    """Tidy rows ``hits_per_request`` and ``stale_per_hit`` for each lifetime of entries, with a column ``ttl_s``."""
+    """Tidy rows ``hits_per_request`` and ``stale_per_hit`` for each lifetime of entries, with a column ``ttl_s``.
+
+    ``vectors`` are those of the texts, float32 (n, d).
+    """
     rows = []
     for ttl_s in ttls_s:
         happened = simulate(data, vectors, one, policy, ttl_s)

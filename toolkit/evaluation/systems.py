@@ -40,7 +40,7 @@ class System:
 
     @property
     def headline(self) -> int:
-        """The point at which it is judged on cost: quality first, or a rule's only one."""
+        """The point at which it is judged on cost, quality first or a rule's only one."""
         return self.labels.index(QUALITY_FIRST if self.is_curve else RULE)
 
 
@@ -114,7 +114,7 @@ def at_share(system: System, outcomes: Outcomes, share: float) -> np.ndarray:
 
 
 def best_trivial(systems: Mapping[str, System], values: Mapping[str, np.ndarray], chance: float = -np.inf) -> str:
-    """Name of the best trivial baseline by its estimate; "" where there is none.
+    """Name of the best trivial baseline by its estimate, the first of values (B + 1,); "" where there is none.
 
     One that draws lots is chosen only where no other reaches ``chance``, what a draw is expected to give.
     """

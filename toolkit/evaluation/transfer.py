@@ -153,7 +153,7 @@ def nothing() -> pd.DataFrame:
 
 
 def has_gap(pair: Outcomes, counts: np.ndarray) -> bool:
-    """Whether the 95% interval of the strong model's lead lies above 0."""
+    """Whether the 95% interval of the strong model's lead lies above 0; counts (B + 1, n) as of a bootstrap."""
     weak, strong = statistics.resampled_means(counts, pair.quality.T).T
     return bool(statistics.interval(strong - weak)[0] > 0)
 
@@ -176,7 +176,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def without_labels(outcomes: Outcomes, model: str, rows: Sequence[int] | np.ndarray) -> Outcomes:
-    """The same outcomes, of one model only those in the given rows."""
+    """The same outcomes, of one model only those in the given rows, positions (k,)."""
     quality = outcomes.quality.copy()
     hidden = np.setdiff1d(np.arange(len(outcomes)), rows)
     quality[hidden, outcomes.column(model)] = np.nan

@@ -1,6 +1,7 @@
 """One function per kind of figure. They know frames, not routers, and every one names its axes and its data."""
 
 from toolkit.figures.caching import promises, risk_coverage, staleness, wrong_by_entries
+from toolkit.figures.claims import claims_beside_findings
 from toolkit.figures.comparison import cost_curves, intervals, strong_call_curves
 from toolkit.figures.exploration import agreement, front, lengths, quality_by_domain
 from toolkit.figures.latency import latencies, latency_by_length, stage_times
@@ -13,6 +14,7 @@ from toolkit.figures.transfer import newcomer_curves, reliability, share_targets
 __all__ = [
     "accuracy_by_routes",
     "agreement",
+    "claims_beside_findings",
     "cost_curves",
     "front",
     "intervals",

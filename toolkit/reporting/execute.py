@@ -19,16 +19,22 @@ from toolkit.errors import ToolkitError
 
 DEFAULT_LIMIT_S = 600
 _JSON_TYPES = (str, int, float, bool)
+_PORT_RACE = ("Address already in use", "Kernel died before replying")
+_THREADS = [f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")] + ["VECLIB_MAXIMUM_THREADS"]
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to execute: the notebook, its parameters, where the executed copy goes, and how long it may take."""
+    """What to execute: the notebook, its parameters, where the executed copy goes, and how long it may take.
+
+    ``threads`` is what numeric libraries are given; 0 leaves it to them.
+    """
 
     source: str
     target: str
     parameters: dict[str, Any]
     limit_s: float = DEFAULT_LIMIT_S
+    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,12 +112,23 @@ def settings(source: Path) -> dict[str, Any]:
 
 
 class Workers:
-    """The worker processes of one report; stopping them stops those still to come as well."""
+    """The worker processes of one report or sweep; stopping them stops those still to come as well.
+
+    Pickled, it arrives on another machine as one that has no processes yet.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen] = set()
-        self._stopped = False
+        self.stopped = False
+
+    def __reduce__(self) -> tuple[type["Workers"], tuple[()]]:
+        return Workers, ()
+
+    def run_surely(self, job: Job) -> Result:
+        """Execute a job, and once more where its kernel and another one reached for the same port."""
+        result = self.run(job)
+        return self.run(job) if any(sign in result.traceback for sign in _PORT_RACE) else result
 
     def run(self, job: Job) -> Result:
         """Execute a job in a process of its own and wait for it, at most ``limit_s`` seconds."""
@@ -119,7 +136,8 @@ class Workers:
         with tempfile.TemporaryDirectory() as folder:
             order, answer = Path(folder) / "job.json", Path(folder) / "answer.json"
             order.write_text(json.dumps(asdict(job)), encoding="utf-8")
-            worker = self._start([sys.executable, "-m", "toolkit.reporting.execute", str(order), str(answer)])
+            command = [sys.executable, "-m", "toolkit.reporting.execute", str(order), str(answer)]
+            worker = self._start(command, dict.fromkeys(_THREADS, str(job.threads)) if job.threads else {})
             if worker is None:
                 return Result(0.0, "stopped before it began")
             with worker:
@@ -140,19 +158,19 @@ class Workers:
             failure = json.loads(answer.read_text(encoding="utf-8"))
         return Result(seconds, failure.get("error", ""), failure.get("traceback", ""))
 
-    def _start(self, command: list[str]) -> subprocess.Popen | None:
+    def _start(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen | None:
         with self._lock:
-            if self._stopped:
+            if self.stopped:
                 return None
-            nothing = subprocess.DEVNULL
-            worker = subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=subprocess.PIPE)
+            streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+            worker = subprocess.Popen(command, env=os.environ | environment, **streams)
             self._running.add(worker)
             return worker
 
     def stop(self) -> None:
         """End every worker and start none from here on."""
         with self._lock:
-            self._stopped = True
+            self.stopped = True
             for worker in list(self._running):
                 _end(worker)
 

@@ -16,6 +16,7 @@ from toolkit.evaluation.leaderboard import Comparison
 from toolkit.evaluation.protocol import Predictions
 from toolkit.outcomes import Outcomes
 from toolkit.reporting import profiles, reading, tables
+from toolkit.reporting.run import LEAD, write_json
 
 
 class Notebook:
@@ -94,6 +95,16 @@ class Notebook:
         """Save a figure as PNG and SVG under its slug and hand the PNG back for display: no third rendering."""
         png, _ = figures.save(figure, self.folder / "figures" / slug)
         return Image(data=png.read_bytes(), format="png", width=figures.page_width(png), alt=slug.replace("_", " "))
+
+    def lead(self, sentence: str, page: str, figure: str) -> None:
+        """Say something on top of the report's front page.
+
+        Args:
+            sentence: in plain words.
+            page: file beside this notebook that holds the rest.
+            figure: slug of the figure below it.
+        """
+        write_json(self.folder / LEAD, {"sentence": sentence, "page": page, "figure": figure})
 
     def save(self) -> Path:
         """Write the tables; returns their folder."""

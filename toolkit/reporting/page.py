@@ -19,7 +19,9 @@ from toolkit.evaluation.claims import NO_GPU
 from toolkit.paths import write_text
 from toolkit.reporting import present, tables
 from toolkit.reporting.execute import Result
+from toolkit.reporting.run import LEAD
 
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 _ENVIRONMENT = jinja2.Environment(
     loader=jinja2.PackageLoader("toolkit.reporting"),
     autoescape=True,
@@ -45,6 +47,7 @@ def write_notebook(folder: Path, executed: str, title: str, result: Result) -> P
         from nbconvert import HTMLExporter
 
         notebook = nbformat.read(source, as_version=4)
+        notebook.metadata.pop("widgets", None)  # what a page could only show with scripts from elsewhere
         notebook.cells = [cell for cell in notebook.cells if not _is_papermill_banner(cell)]
         for cell in (cell for cell in notebook.cells if cell.cell_type == "code" and not result.error):
             cell.outputs = [_unquoted(output) for output in cell.outputs if not _is_noise(output)]
@@ -61,15 +64,21 @@ def write_failure(folder: Path, title: str, result: Result) -> Path:
     return _write(folder / "notebook.html", "notebook.html", title=title, body="", result=result)
 
 
+def render(template: str, **content: Any) -> str:
+    """A page from one of the templates; texts are escaped."""
+    return _ENVIRONMENT.get_template(template).render(**content)
+
+
 def _write(target: Path, template: str, **content: Any) -> Path:
     """Render a template so that a reader sees the old page or the whole new one."""
-    write_text(target, _ENVIRONMENT.get_template(template).render(**content))
+    write_text(target, render(template, **content))
     return target
 
 
 def _is_noise(output: nbformat.NotebookNode) -> bool:
-    """Warnings of libraries, which are for the notebook itself, and prints of nothing."""
-    return output.get("name") == "stderr" or (output.get("name") == "stdout" and not output.text.strip())
+    """Warnings of libraries, which are for the notebook itself, prints of nothing, and controls, dead on a page."""
+    silent = output.get("name") == "stdout" and not output.text.strip()
+    return output.get("name") == "stderr" or silent or _WIDGET in output.get("data", {})
 
 
 def _unquoted(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -100,6 +109,7 @@ def write_index(
         "index.html",
         run=folder.name,
         described=described,
+        leads=[lead for part in described["notebooks"] for lead in _lead(folder, part["folder"])],
         sections=sections,
         glossary=shown,
         tables=list(tables.COLUMNS),
@@ -142,6 +152,16 @@ def _section(
         "parts": parts,
         "figures": images,
     }
+
+
+def _lead(folder: Path, part: str) -> list[dict[str, Any]]:
+    """What a notebook says on top of the page, if it does (``Notebook.lead``)."""
+    if not (folder / part / LEAD).is_file():
+        return []
+    said = json.loads((folder / part / LEAD).read_text(encoding="utf-8"))
+    stem = f"{part}/figures/{said['figure']}"
+    shown = _figure(folder, stem) if (folder / f"{stem}.png").is_file() else None
+    return [{"sentence": said["sentence"], "page": f"{part}/{said['page']}", "figure": shown}]
 
 
 def _figure(folder: Path, stem: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ PROFILES = {
 
 
 def get(name: str) -> Profile:
-    """The profile of a name; an unknown one is refused with the names there are."""
+    """The profile of a name; ToolkitError, with the names there are, for an unknown one."""
     if name not in PROFILES:
         raise ToolkitError(f"No profile {name!r}; there are {', '.join(PROFILES)}.")
     return PROFILES[name]

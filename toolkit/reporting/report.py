@@ -1,8 +1,6 @@
 """``python -m toolkit report``: notebooks through papermill into one folder of tables, figures and pages."""
 
 import json
-import shutil
-import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -16,12 +14,10 @@ from toolkit import datasets, hardware, paths
 from toolkit.errors import ToolkitError
 from toolkit.evaluation.protocol import require_comparable
 from toolkit.outcomes import Outcomes
-from toolkit.reporting import execute, page, profiles, tables
-from toolkit.reporting.run import RunFolder, code_version, package_versions, sha256, write_json
+from toolkit.reporting import execute, execution, page, profiles, tables
+from toolkit.reporting.run import RunFolder, sha256, write_json
 
 _DONE = "done.json"
-_EXECUTED = "notebook.ipynb"
-_PORT_RACE = ("Address already in use", "Kernel died before replying")
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,8 @@ def make(
             tell(f"resuming {run.path.name}")
         failures, timings = _execute_all(run, parts, config, tell)
         gathered = _gather(run, parts, failures)
-        described = _describe(config, loaded, parts, started, timings, failures)
+        entries = [_entry(part, config, timings) for part in parts]
+        described = execution.describe(config, loaded, entries, started, failures)
         index = page.write_index(run.path, described, gathered, {name: o.notes for name, o in loaded.items()})
         if not failures:
             run.finish(described)
@@ -159,10 +156,9 @@ def _config(loaded: dict[str, Outcomes], parts: list[Part], device: str, profile
         "data": {name: outcomes.sha256 for name, outcomes in loaded.items()},
         "device": device,
         "notebooks": {part.notebook.name: sha256(part.notebook) for part in parts},
-        "packages": package_versions(),
         "profile": profile,
         "seed": seed,
-        "sources": code_version(Path(paths.__file__).parent)["sources_sha256"],
+        **execution.environment(),
     }
 
 
@@ -208,6 +204,12 @@ def _execute_all(
     return failures, timings
 
 
+def _entry(part: Part, config: dict[str, Any], timings: dict[str, float]) -> dict[str, Any]:
+    """What the manifest says of one execution."""
+    sha, seconds = config["notebooks"][part.notebook.name], timings.get(part.folder)
+    return execution.entry(part.notebook.name, sha, part.label, part.folder, part.front, seconds)
+
+
 def _gather(run: RunFolder, parts: list[Part], failures: dict[str, str]) -> dict[str, pd.DataFrame]:
     """The tables of the parts that are done, put together in the run's folder."""
     folders = [run.path / part.folder for part in parts if part.folder not in failures]
@@ -219,69 +221,11 @@ def _execute(workers: execute.Workers, run: Path, part: Part, config: dict[str, 
     folder = run / part.folder
     parameters = {
         "dataset": part.dataset, "profile": config["profile"], "seed": config["seed"], "device": config["device"],
-        "out": str(folder),
     } | ({"run": str(run)} if part.reads_run else {})  # fmt: skip
     try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        parameters = execute.checked_parameters(part.notebook, parameters)
-        job = execute.Job(str(part.notebook), str(folder / _EXECUTED), parameters, part.limit_s)
-        result = workers.run(job)
-        if any(sign in result.traceback for sign in _PORT_RACE):  # two kernels reached for one port
-            result = workers.run(job)
-        page.write_notebook(folder, _EXECUTED, part.folder, result)
+        result = execution.execute_into(folder, part.notebook, parameters, workers, part.folder, part.limit_s)
         if not result.error:
             write_json(folder / _DONE, {"seconds": round(result.seconds, 1)})
         return result
     except Exception as err:
-        result = execute.Result(0.0, f"{type(err).__name__}: {err}", traceback.format_exc())
-        page.write_failure(folder, part.folder, result)
-        return result
-
-
-def _describe(
-    config: dict[str, Any],
-    loaded: dict[str, Outcomes],
-    parts: list[Part],
-    started: datetime,
-    timings: dict[str, float],
-    failures: dict[str, str],
-) -> dict[str, Any]:
-    """The manifest without its file hashes."""
-    profile = profiles.get(config["profile"])
-    return {
-        "status": "failed" if failures else "complete",
-        "failures": failures,
-        "started": started.isoformat(timespec="seconds"),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "profile": config["profile"],
-        "seed": config["seed"],
-        "device": config["device"],
-        "bootstraps": profile.bootstraps,
-        "folds": profile.folds,
-        "data": {
-            name: {
-                "sha256": outcomes.sha256,
-                "prompts": len(outcomes),
-                "prompts_used": min(len(outcomes), profile.max_prompts),
-                "models": outcomes.names,
-                "cost_source": outcomes.cost_source,
-                "synthetic": outcomes.synthetic,
-            }
-            for name, outcomes in loaded.items()
-        },
-        "notebooks": [
-            {
-                "notebook": part.notebook.name,
-                "sha256": config["notebooks"][part.notebook.name],
-                "dataset": part.label,
-                "folder": part.folder,
-                "front": list(part.front),
-                "seconds": timings.get(part.folder),
-            }
-            for part in parts
-        ],
-        "code": code_version(Path(paths.__file__).parent),
-        "packages": package_versions(),
-        "machine": hardware.describe(config["device"]),
-    }
+        return execution.failure(folder, part.folder, err)

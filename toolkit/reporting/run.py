@@ -18,6 +18,7 @@ from toolkit.reporting.tables import canonical
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
+LEAD = "lead.json"  # what a notebook says on the front page
 _LOCK = ".lock"
 _PACKAGES = (
     *("llm-routing-toolkit", "ipykernel", "jupyterlab", "matplotlib", "numpy", "pandas", "papermill", "pyarrow"),
@@ -46,8 +47,11 @@ class RunFolder:
             root: folder of runs.
             slug: readable part of the name.
             config: everything that decides the results (data hashes, notebook hashes, parameters, code).
+
+        Raises:
+            ToolkitError: the folder cannot be written, or another process took it.
         """
-        key = hashlib.sha256(canonical(config).encode()).hexdigest()[:8]
+        key = config_hash(config)[:8]
         _make(root)
         for path in sorted(root.glob(f"*-{slug}-{key}"), reverse=True):
             if (path / MANIFEST).exists() or not (path / CONFIG).is_file():
@@ -76,15 +80,23 @@ class RunFolder:
 
     def finish(self, manifest: dict[str, Any]) -> None:
         """Write the manifest, last and atomically: its presence is what makes a run a result."""
-        files = [
-            p for p in sorted(self.path.rglob("*")) if p.is_file() and not p.name.startswith(".") and p.name != MANIFEST
-        ]
-        hashes = {str(p.relative_to(self.path)): sha256(p) for p in files}
-        write_json(self.path / MANIFEST, {"schema_version": SCHEMA_VERSION, **manifest, "files": hashes})
+        write_manifest(self.path, manifest)
 
     def release(self) -> None:
         """Let others resume or read. The lock file stays: removing it would let two processes lock two files."""
         self._lock.release()
+
+
+def config_hash(config: dict[str, Any]) -> str:
+    """Of everything that decides a result, whatever the order of its keys; 64 hexadecimal digits."""
+    return hashlib.sha256(canonical(config).encode()).hexdigest()
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """The manifest with the hashes of all files beside it, hidden ones left out."""
+    files = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.name.startswith(".") and p.name != MANIFEST]
+    hashes = {str(p.relative_to(folder)): sha256(p) for p in files}
+    write_json(folder / MANIFEST, {"schema_version": SCHEMA_VERSION, **manifest, "files": hashes})
 
 
 def _make(root: Path) -> None:

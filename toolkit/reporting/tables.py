@@ -64,7 +64,7 @@ def unfold(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def prompt_hashes(dataset: str, prompt_ids: Iterable[str]) -> np.ndarray:
-    """A stable 16-digit name of each prompt that gives nothing of its text away."""
+    """A stable 16-digit name of each prompt, (n,), that gives nothing of its text away."""
     return np.array([hashlib.sha256(f"{dataset}\x1f{name}".encode()).hexdigest()[:16] for name in prompt_ids])
 
 

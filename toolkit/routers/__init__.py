@@ -1,4 +1,7 @@
-"""Routers by the names that tables and the command line use."""
+"""Routers by the names that tables and the command line use.
+
+``baselines(outcomes)`` makes every baseline and reference that the data allows, by name.
+"""
 
 from toolkit.outcomes import Outcomes
 from toolkit.routers import catalogue

@@ -114,7 +114,7 @@ class Router(Parameterised):
         return self.predict([prompt]), ""
 
     def predict_outcomes(self, test: Outcomes) -> np.ndarray:
-        """What an evaluation calls: ``predict`` on the texts, and the metadata only where the flag allows it.
+        """What an evaluation calls: ``predict`` on the texts, and the metadata only where the flag allows it; (n, m).
 
         A router without scores gives 1 to its choice and 0 to the others.
         """

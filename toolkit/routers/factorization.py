@@ -12,7 +12,7 @@ TARGETS = ("preferences", "outcomes")
 
 
 class MatrixFactorization(EmbeddingRouter):
-    """delta(m, q) = w2 . (P_m / |P_m| * W1 v_q) (Ong et al. 2024, arXiv 2406.18665, section 4.2; released code).
+    """``delta(m, q) = w2 . (P_m / |P_m| * W1 v_q)`` (Ong et al. 2024, arXiv 2406.18665, section 4.2; released code).
 
     Model a beats b on prompt q with probability sigmoid(delta_a - delta_b). With two models the prediction is that
     probability; with more, the mean chance to beat another one.

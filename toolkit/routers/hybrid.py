@@ -15,7 +15,7 @@ class HybridLLM(EmbeddingRouter):
     For a pair, the label of a prompt is the share of its samples with quality(weak) >= quality(strong) - margin; rows
     of equal text are samples of one prompt. Margin 0 with one sample each is their deterministic router, with several
     their probabilistic one. Their transformed router takes the margin at which labels differ most between prompts
-    (the mean of |y_i - y_j|, section 3.3), for data on which the strong model nearly always wins: ``margin=None``.
+    (the mean of ``|y_i - y_j|``, section 3.3), for data on which the strong model nearly always wins: ``margin=None``.
     What they tune on top, the threshold on the probability, is the policy's weight. Theirs is a DeBERTa; this is a
     logistic head on an encoder's vectors.
 
@@ -69,7 +69,7 @@ class HybridLLM(EmbeddingRouter):
 
 
 def widest_margin(gap: np.ndarray, prompt: np.ndarray, candidates: int = 101) -> float:
-    """The margin t >= 0 at which the labels y = P(gap <= t) of prompts differ most: the largest mean of |y_i - y_j|.
+    """The margin t >= 0 at which labels y = P(gap <= t) of prompts differ most: the largest mean of ``|y_i - y_j|``.
 
     Args:
         gap: quality of the strong minus that of the weak model, (n,), NaN = unobserved.

@@ -30,7 +30,7 @@ class Battles:
         return self.subset(self.score != 0.5)
 
     def subset(self, chosen: np.ndarray) -> "Battles":
-        """Chosen battles, by mask or index."""
+        """Chosen battles, by mask (n,) or index (k,)."""
         return Battles(self.row[chosen], self.first[chosen], self.second[chosen], self.score[chosen])
 
 

@@ -83,7 +83,7 @@ class PolicyRouter(Router):
         return self.settled_names(self.probabilities(prompts))
 
     def settled_names(self, chances: np.ndarray) -> list[str]:
-        """What is chosen by these ``probabilities``, the threshold applied."""
+        """What is chosen by these ``probabilities``, (n, k), the threshold applied."""
         return [self.route_names[at] for at in self._settled(chances).argmax(axis=1)]
 
     def route(self, prompt: Prompt, weight: float = 0.0) -> Decision:
@@ -161,7 +161,7 @@ class PolicyRouter(Router):
         return super().fit(train.subset(models=self.table.models))
 
     def predict_outcomes(self, test: Outcomes) -> np.ndarray:
-        """As every router's; models that no route names have 0."""
+        """As every router's, (n, m); models that no route names have 0."""
         known = {name: column for column, name in enumerate(self.models_)}
         predicted = np.column_stack([self.predict(test.texts), np.zeros(len(test))])
         return predicted[:, [known.get(name, -1) for name in test.names]]
@@ -195,7 +195,11 @@ class PolicyRouter(Router):
         return self.calibrate_evidence(self.evidence(prompts), list(routes), other_share)
 
     def calibrate_evidence(self, given: np.ndarray, routes: Sequence[str], other_share: float | None = None) -> Self:
-        """As ``calibrate``, from ``evidence`` that is at hand; rows that are not finite are left out."""
+        """As ``calibrate``, from ``evidence`` (n, k) that is at hand; rows that are not finite are left out.
+
+        Raises:
+            ToolkitError: as ``calibrate``; no row is finite.
+        """
         names = self.route_names
         odd = [name for name in routes if name not in names]
         if not len(given) or len(given) != len(routes) or odd:

@@ -71,7 +71,7 @@ class PublishedFactorization(MatrixFactorization):
 
 
 def published_weights(checkpoint: str) -> dict[str, np.ndarray]:
-    """RouteLLM's factorisation by hub name or from a local folder.
+    """RouteLLM's factorisation by hub name or from a local folder: (64, 128), (128, 1536) and (1, 128) by name.
 
     Raises:
         ToolkitError: it cannot be fetched, or its tensors are others.

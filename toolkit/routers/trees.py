@@ -65,7 +65,7 @@ class Trees:
         return np.concatenate(sums) if sums else np.empty((0, self.value.shape[1]))
 
     def state(self) -> dict[str, np.ndarray]:
-        """The arrays by name, as a router keeps them."""
+        """The arrays (nodes,) or (trees,) by name, as a router keeps them."""
         return {f"trees_{name}_": getattr(self, name) for name in self.FIELDS}
 
     @classmethod

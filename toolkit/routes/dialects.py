@@ -49,7 +49,7 @@ class Dialect:
 
     @property
     def tokens(self) -> int:
-        """Estimated, of the template as it stands, slots included: what the gateway's budget begins with."""
+        """What the gateway's budget begins with, estimated of the template as it stands, slots included."""
         return estimated_tokens(self.template)
 
     def render(self, routes: str, conversation: str) -> str:

@@ -5,11 +5,11 @@ The definitions are printed in each report's glossary.
 
 import numpy as np
 
-from toolkit.evaluation.metrics import caching, latency, online, policies, routing, transfer
+from toolkit.evaluation.metrics import caching, changes, claims, latency, online, policies, routing, transfer
 from toolkit.evaluation.metrics.metric import Metric
 from toolkit.evaluation.statistics import interval
 
-__all__ = ["DETAILS", "METRICS", "Metric", "measured"]
+__all__ = ["DETAILS", "METRICS", "TIMED", "Metric", "measured"]
 
 METRICS: dict[str, Metric] = {
     **routing.METRICS,
@@ -18,7 +18,11 @@ METRICS: dict[str, Metric] = {
     **online.METRICS,
     **policies.METRICS,
     **transfer.METRICS,
+    **claims.METRICS,
+    **changes.METRICS,
 }
+# Time, memory and what derives from them: they belong to the machine and the hour, and no second run repeats them.
+TIMED = frozenset({*latency.METRICS, "ready_s", "claims"})
 DETAILS = ("sees", "opponent", "test", "p_holm")  # fields of a row beside the published columns
 
 

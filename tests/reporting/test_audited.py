@@ -1,0 +1,49 @@
+"""The claims command and what the audit leaves behind."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from toolkit.cli import main
+from toolkit.evaluation import claims
+from toolkit.evaluation import corrections as recomputed
+from toolkit.reporting import audited, reading, tables
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A finished run with one measurement, and no upstream data at hand."""
+    monkeypatch.setattr(recomputed, "at_hand", dict)
+    row = {"notebook": "04_measure_latency", "dataset": "synthetic", "split": "", "n": 6, "seed": 0, "device": "cpu"}
+    row |= {"system": "BERT-base classifier, plain", "metric": "p50_ms", "value": 80.0, "ci_low": 60.0, "ci_high": 90.0}
+    row |= {"unit": "ms", "params": '{"analysis":"latency"}', "note": ""}
+    tables.write(tmp_path, tables.MEASUREMENTS, pd.DataFrame([row]))
+    (tmp_path / "manifest.json").write_text(json.dumps({"schema_version": 1}), encoding="utf-8")
+    return tmp_path
+
+
+def test_claims_prints_the_verdicts_of_a_run(run, capsys):
+    assert main(["claims", str(run)]) == 0
+    told = capsys.readouterr().out
+    assert all(f"section {name}" in told for name in claims.SECTIONS)
+    assert "BERT-base classifier, plain 80 ms [60, 90]" in told
+    assert main(["claims", str(run), "--section", "5.1"]) == 0
+    told = capsys.readouterr().out
+    assert "section 5.1" in told and "section 1.1" not in told
+
+
+def test_claims_refuses_what_is_no_run_or_section(tmp_path, run, capsys):
+    assert main(["claims", str(tmp_path / "nowhere")]) == 2
+    assert main(["claims", str(run), "--section", "1.3"]) == 2
+    assert "--section takes one of summary" in capsys.readouterr().err
+
+
+def test_the_file_and_the_table_hold_every_claim(run):
+    found = audited.of_run(reading.read(run))
+    written = pd.read_csv(audited.write(found, run), dtype={"section": str})
+    assert written["id"].tolist() == claims.ledger()["id"].tolist()
+    page = audited.table(found).to_html()
+    assert page.count("<tr") >= len(found) and "white-space: normal" in page
+    assert "at hand" in audited.corrected(recomputed.corrections({}))
+    assert "SYNTHETIC" in audited.caption(reading.read(run).measurements)

@@ -1,0 +1,44 @@
+"""What a router has to meet, and what a decision is for."""
+
+import math
+from dataclasses import dataclass
+
+from toolkit.errors import ToolkitError
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What a router has to meet, and what it is for.
+
+    Attributes:
+        latency_budget_ms: most milliseconds that routing may add to a request (median, text in, decision out).
+        quality_floor: least share of the reference's mean quality.
+        monthly_requests: volume that dollars a month are told for.
+        gpu: whether there is a GPU where the router will run.
+        error_usd: what a lost unit of quality (an answer wrong that the reference gets right) costs beside the calls.
+        reference: the single model that quality and cost are relative to; the best one where empty.
+        today: the system in use, which a recommendation is held against.
+
+    Raises:
+        ToolkitError: a value that is none.
+    """
+
+    latency_budget_ms: float = 5.0
+    quality_floor: float = 0.95
+    monthly_requests: int = 1_000_000
+    gpu: bool = False
+    error_usd: float = 0.01
+    reference: str = ""
+    today: str = "length-rule"
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("latency_budget_ms", 0.0, math.inf), ("quality_floor", 0.0, 2.0), ("monthly_requests", 1, math.inf),
+            ("error_usd", 0.0, math.inf),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+                limits = f"from {least:g}" + ("" if math.isinf(most) else f" to {most:g}")
+                raise ToolkitError(f"{name} takes a number {limits}; {value!r} was given.")
+        if not isinstance(self.gpu, bool):
+            raise ToolkitError(f"gpu is true or false; {self.gpu!r} was given.")
