@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,7 @@ import pandas as pd
 from IPython.display import Image
 from markupsafe import Markup, escape
 
-from toolkit import datasets, figures, hardware
-from toolkit.datasets.catalogue import CATALOGUE
+from toolkit import figures
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import acceptance, claims
 from toolkit.evaluation.decision import Constraints, decide
@@ -33,44 +32,21 @@ _MARKDOWN = jinja2.Environment(
 )  # fmt: skip
 
 
-def decided(
-    run: Run, constraints: Constraints, bootstraps: int = 1000, seed: int = 0, named: Sequence[str] = ()
-) -> dict[str, Any]:
-    """``evaluation.decision.decide`` on the tables of a run.
-
-    Args:
-        named: data sets by name or path, which tell what an unfinished run's manifest does not tell yet.
-    """
-    return decide(run.measurements, run.choices, run.curves, constraints, facts(run, named), bootstraps, seed)
+def decided(run: Run, constraints: Constraints, bootstraps: int = 1000, seed: int = 0) -> dict[str, Any]:
+    """``evaluation.decision.decide`` on the tables of a run."""
+    return decide(run.measurements, run.choices, run.curves, constraints, facts(run), bootstraps, seed)
 
 
-def facts(run: Run, named: Sequence[str] = ()) -> dict[str, Any]:
-    """What tables do not tell: from the run's manifest, and while there is none from the data sets themselves."""
+def facts(run: Run) -> dict[str, Any]:
+    """What tables do not tell, from the run's manifest."""
     told, queries = run.manifest, acceptance.queries()
-    labels = [str(name) for name in run.choices["dataset"].unique()]
     return {
         "run": {"name": run.name} | {key: told.get(key) for key in ("profile", "seed", "device", "finished")},
-        "data": told.get("data") or _data(labels, named),
-        "machine": told.get("machine") or hardware.describe("cpu"),
+        "data": told.get("data", {}),
+        "machine": told.get("machine", {}),
         "claims": claims.ledger().to_dict("records"),
         "queries": queries.assign(prompt=tables.prompt_hashes("acceptance", queries["id"])).to_dict("records"),
     }
-
-
-def _data(labels: Sequence[str], named: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Where outcomes and costs come from, of the data sets that can be loaded by name or path."""
-    sources = {label: label for label in labels}
-    sources |= {label: name for name in named if (label := datasets.label(name)) in sources}
-    found = {}
-    for label, name in sources.items():
-        if label == name and name.partition("?")[0] not in CATALOGUE:
-            continue  # a table whose path this run does not tell
-        try:
-            outcomes = datasets.load(name)
-        except ToolkitError:
-            continue  # it was moved since, or never was a name
-        found[label] = {"synthetic": outcomes.synthetic, "cost_source": outcomes.cost_source, "models": outcomes.names}
-    return found
 
 
 def primary(decision: Mapping[str, Any]) -> Mapping[str, Any] | None:

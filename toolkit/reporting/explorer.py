@@ -19,9 +19,9 @@ from toolkit.reporting.explored import View
 _MODES = (("Quality", "quality"), ("Weight", "weight"), ("Budget", "budget"))
 _LIVE_DPI = 120  # of the pictures under the controls: a redraw has to keep up with a slider
 _WIDE = {"width": "auto"}
-_STYLE = """<style>.explored table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-.explored th, .explored td { padding: 4px 16px 4px 0; text-align: left; white-space: nowrap; line-height: 1.3;
-border-bottom: 1px solid var(--jp-border-color2, #ddd); }</style>"""
+_STYLE = """<style>.explored table { border-collapse: collapse; font-size: 12px; font-variant-numeric: tabular-nums; }
+.explored th, .explored td { padding: 4px 14px 4px 0; text-align: left; white-space: nowrap; line-height: 1.3;
+border-bottom: 1px solid var(--jp-border-color2, #ddd); } .explored thead th { white-space: normal; }</style>"""
 
 
 class Explorer(ipywidgets.VBox):
@@ -149,7 +149,7 @@ class Explorer(ipywidgets.VBox):
         shown = [] if slider is None else [ipywidgets.Label(_unit(mode, offer.in_dollars)), slider]
         if [*self._slider.children[1:]] != shown[1:]:
             self._slider.children = shown
-        self._told.value = f"<b>{html.escape(self.view.told)}</b>"
+        self._told.value = f'<div style="line-height: 1.4"><b>{html.escape(self.view.told)}</b></div>'
         self._shown.value = _STYLE + page.as_html(self.view.table)
         if before[:-1] != self._state[:-1]:
             self._curve.value = _png(self.view.curve_figure())

@@ -10,7 +10,7 @@ import pandas as pd
 
 from toolkit.errors import ToolkitError
 from toolkit.reporting import tables
-from toolkit.reporting.run import MANIFEST, SCHEMA_VERSION
+from toolkit.reporting.run import MANIFEST, SCHEMA_VERSION, SO_FAR
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Run:
 
     Attributes:
         path: the folder.
-        manifest: what ``report`` or ``sweep`` wrote last; empty while the run is being made.
+        manifest: what ``report`` or ``sweep`` wrote last; while the run is being made, what is known before it ends
+            (no timings, no file hashes), and empty where nothing is.
     """
 
     path: Path
@@ -65,12 +66,14 @@ def read(path: Path, finished: bool = True) -> Run:
             raise ToolkitError(
                 f"{folder}: no {MANIFEST}, so this run is not finished; the command that began it goes on with it."
             )
-        return Run(folder, {})
+        target = folder / SO_FAR
+        if not target.is_file():
+            return Run(folder, {})
     try:
         manifest = json.loads(target.read_text(encoding="utf-8"))
     except (OSError, ValueError) as err:
         raise ToolkitError(f"{target}: the manifest of a run was expected ({err}).") from err
-    if manifest.get("schema_version") != SCHEMA_VERSION:
+    if target.name == MANIFEST and manifest.get("schema_version") != SCHEMA_VERSION:
         raise ToolkitError(
             f"{target}: schema_version {SCHEMA_VERSION} was expected; found {manifest.get('schema_version')!r}, which "
             "another version of this package wrote."

@@ -15,7 +15,7 @@ from toolkit.errors import ToolkitError
 from toolkit.evaluation.protocol import require_comparable
 from toolkit.outcomes import Outcomes
 from toolkit.reporting import execute, execution, page, profiles, tables
-from toolkit.reporting.run import RunFolder, sha256, write_json
+from toolkit.reporting.run import SO_FAR, RunFolder, sha256, write_json
 
 _DONE = "done.json"
 
@@ -99,6 +99,7 @@ def make(
     try:
         if run.resumed:
             tell(f"resuming {run.path.name}")
+        write_json(run.path / SO_FAR, execution.describe(config, loaded, [], started, {}))
         failures, timings = _execute_all(run, parts, config, tell)
         gathered = _gather(run, parts, failures)
         entries = [_entry(part, config, timings) for part in parts]

@@ -18,6 +18,7 @@ from toolkit.reporting.tables import canonical
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
+SO_FAR = ".manifest.json"  # of a run that is being made, for notebooks that read it
 LEAD = "lead.json"  # what a notebook says on the front page
 _LOCK = ".lock"
 _PACKAGES = (
