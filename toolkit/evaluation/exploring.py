@@ -1,7 +1,8 @@
-"""What a run's curves and choices offer: at a cost weight or within a budget, each router's quality, cost and split.
+"""What a run's curves and choices offer: quality, cost and split of each router at a weight or within a budget.
 
-Pure functions of the two tables that a run leaves; nothing is routed anew. A weight is the policy's own (``policy``):
-quality given up per dollar, or per strong call. A budget asks for the best point that costs no more, in hindsight.
+Pure functions of two of the tables that a run leaves; nothing is routed anew. A weight is the policy's own (see
+``policy``): quality given up per dollar, or per strong call. A budget asks for the best point that costs no more, in
+hindsight.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,11 +33,11 @@ class Tradeoffs:
     Attributes:
         dataset, analysis: of the tables.
         in_dollars: whether the policy charged dollars; else the share of strong calls.
-        points: system, operating_point, weight, charge (expected USD a prompt, or share of strong calls), spent (actual
-            USD per 1,000 prompts, or share of strong calls), cost_usd (a prompt; NaN = unknown), share_strong, quality,
-            quality_low, quality_high; a router's points from the cheapest on.
-        splits: share of prompts per model, a row per (system, operating_point) that the choices keep; models from the
-            cheapest on where costs are known.
+        points: system, operating_point, weight, charge (expected USD a prompt, or share of strong calls), spent
+            (actual USD per 1,000 prompts, or share of strong calls), cost_usd (a prompt; NaN = unknown), share_strong,
+            quality, quality_low, quality_high; a router's points from the cheapest on.
+        splits: share of prompts per model, a row per (system, operating_point) that the choices keep; models from
+            the cheapest on where costs are known.
         prompts: how many were judged.
     """
 
@@ -60,7 +61,7 @@ class Tradeoffs:
 
     @cached_property
     def best_single(self) -> pd.Series | None:
-        """The point of the best single model, with its name as ``model``; None where no rule always takes one model."""
+        """The point of the best single model, its name as ``model``; None where no rule always takes one model."""
         shares = self.splits[self.splits.max(axis=1) == 1].reset_index("operating_point")
         alone = shares[shares["operating_point"] == RULE].drop(columns="operating_point").idxmax(axis=1)
         points = self.points[(self.points["operating_point"] == RULE) & self.points["system"].isin(alone.index)]
@@ -139,8 +140,8 @@ def chosen(
 
     Args:
         systems: names, in the order of the rows.
-        weight: quality given up per dollar, or per strong call; 0 is quality first. The point is the one with the least
-            weight that is no lower, at most a hundredth of the range of charges cheaper than the weight itself.
+        weight: quality given up per dollar, or per strong call; 0 is quality first. The point is the one with the
+            least weight that is no lower, at most a hundredth of the range of charges cheaper than the weight itself.
         budget: USD per 1,000 prompts, or share of strong calls: the best quality whose cost is no higher.
 
     Returns:

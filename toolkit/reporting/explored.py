@@ -50,7 +50,7 @@ class View:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """``chosen`` in text, the best single model as the last row; columns that nothing is known of are left out."""
+        """``chosen`` in text, the best single model in the last row; columns of which nothing is known are left out."""
         rows, names, single = [self.chosen], list(self.systems), self.offer.best_single
         if single is not None:
             rows.append(exploring.chosen(self.offer, [single["system"]], 0, None, self.requests_per_month))
@@ -98,7 +98,7 @@ class View:
 
     @property
     def _facts(self) -> dict[str, object]:
-        """What the manifest says of the data set; while a report is being made there is none."""
+        """What the manifest says of the data set; nothing for a run that left none."""
         return self.run.manifest.get("data", {}).get(self.offer.dataset, {})
 
     @property

@@ -1,4 +1,4 @@
-"""The explorer: a run's trade-offs under live controls in JupyterLab. What it shows is a value in Python as well."""
+"""The explorer: a run's trade-offs under live controls in JupyterLab; all it shows is a value in Python as well."""
 
 import html
 import io
@@ -35,9 +35,9 @@ class Explorer(ipywidgets.VBox):
         requests_per_month: volume for the dollars of a month.
 
     Attributes:
-        dataset, analysis, routers, mode, weight, budget, requests: the controls. Set the ``value`` of one and all that
-            is shown follows; ``mode`` is quality, weight or budget. Each view has a weight and a budget of its own, in
-            its own units.
+        dataset, analysis, routers, mode, weight, budget, requests: the controls. Set the ``value`` of one and all
+            that is shown follows; ``mode`` is quality, weight or budget. Each view has a weight and a budget of its
+            own, in its own units.
         view: the ``explored.View`` shown, with the figures.
 
     Raises:
@@ -58,8 +58,9 @@ class Explorer(ipywidgets.VBox):
         self._slider, self._told, self._shown = ipywidgets.VBox(), ipywidgets.HTML(), ipywidgets.HTML()
         self._curve, self._split = (ipywidgets.Image(layout={"max_width": "100%"}) for _ in range(2))
         self._shown.add_class("explored")
-        pictures = ipywidgets.VBox([self._curve, self._split], layout={"flex": "1 1 0%", "min_width": "0"})
-        super().__init__([self._told, ipywidgets.HBox([self._panel(), pictures]), self._shown])
+        pictures = ipywidgets.VBox([self._curve, self._split], layout={"flex": "1 1 420px", "min_width": "0"})
+        beside = ipywidgets.HBox([self._panel(), pictures], layout={"flex_flow": "row wrap"})  # under it where narrow
+        super().__init__([self._told, beside, self._shown])
         if dataset in self._available:
             self.dataset.value = dataset
         figures.use_style()
@@ -138,7 +139,7 @@ class Explorer(ipywidgets.VBox):
         return dict(zip(rows["system"], rows["sees"], strict=True))
 
     def _follow(self) -> None:
-        """Show what the controls say, unless it is shown: moves that came while another was drawn are drawn as one."""
+        """Show what the controls say, unless it is shown: moves that came during a redraw are drawn as one."""
         offer, mode, systems, requests = self._offer, self.mode.value, self.routers.value, self.requests.value
         slider = {"weight": self.weight, "budget": self.budget}.get(mode)
         point = {"weight": 0.0} if slider is None else {mode: slider.value}
