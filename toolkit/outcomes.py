@@ -154,7 +154,7 @@ class Outcomes:
         return np.nanmean(self.quality, axis=0, dtype=np.float64)
 
     def oracle(self) -> np.ndarray:
-        """Hindsight choice (n,): the best model of a prompt, of several the cheapest; ToolkitError where none is seen."""
+        """Hindsight choice (n,): the best model, of several the cheapest; ToolkitError where no outcome is seen."""
         if np.isnan(self.quality).all(axis=1).any():
             raise ToolkitError(f"{self.name}: a prompt has no observed outcome; use observed() first.")
         # Where costs are unknown, the model that is weaker on average stands for the cheaper one.

@@ -20,7 +20,7 @@ import numpy as np
 from tests.benchmarks import harness
 from toolkit import paths
 from toolkit.datasets.catalogue import CATALOGUE
-from toolkit.evaluation.judgement import BASES, VERDICTS
+from toolkit.evaluation.claims.judgement import BASES, VERDICTS
 from toolkit.evaluation.metrics import TIMED
 from toolkit.reporting import tables
 from toolkit.reporting.run import MANIFEST

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.conftest import make_outcomes
 from toolkit import figures
 from toolkit.errors import ToolkitError
-from toolkit.evaluation import audit, claims, corrections
-from toolkit.evaluation.judgement import VERDICTS, Judgement, place
+from toolkit.evaluation import claims
+from toolkit.evaluation.claims import audit, corrections
+from toolkit.evaluation.claims.judgement import VERDICTS, Judgement, place
 
 NOTHING = corrections.corrections({})
 INSIDE, OUTSIDE, ACROSS, MISSING = "confirmed", "contradicted", "not comparable", "not testable here"

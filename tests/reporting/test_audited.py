@@ -7,7 +7,7 @@ import pytest
 
 from toolkit.cli import main
 from toolkit.evaluation import claims
-from toolkit.evaluation import corrections as recomputed
+from toolkit.evaluation.claims import corrections as recomputed
 from toolkit.reporting import audited, reading, tables
 
 

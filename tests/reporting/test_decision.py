@@ -16,9 +16,10 @@ from toolkit.errors import ToolkitError
 from toolkit.evaluation import decision as decisions
 from toolkit.evaluation.decision import Constraints
 from toolkit.evaluation.decision.statements import number, say
-from toolkit.reporting import decision, printing, reading
-from toolkit.reporting.decision_document import document
-from toolkit.reporting.language import LANGUAGES, Wording
+from toolkit.reporting import decision, reading
+from toolkit.reporting.decision import printing
+from toolkit.reporting.decision.document import document
+from toolkit.reporting.decision.language import LANGUAGES, Wording
 
 EVIL = "<b>small|</b>"
 WORDS = Path(decision.__file__).parent / "wording"

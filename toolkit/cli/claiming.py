@@ -18,8 +18,7 @@ def add(commands: Any) -> None:
 def _claims(options: argparse.Namespace) -> int:
     from toolkit import paths
     from toolkit.errors import ToolkitError
-    from toolkit.evaluation import audit
-    from toolkit.evaluation.claims import SECTIONS
+    from toolkit.evaluation.claims import SECTIONS, audit
     from toolkit.reporting import audited, reading
     from toolkit.reporting.terminal import show
 

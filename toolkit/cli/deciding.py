@@ -40,7 +40,7 @@ def _decide(options: argparse.Namespace) -> int:
     from toolkit.errors import ToolkitError
     from toolkit.evaluation.decision import Constraints
     from toolkit.reporting import decision, reading
-    from toolkit.reporting.language import Wording
+    from toolkit.reporting.decision.language import Wording
 
     Wording(options.language)  # what is wrong with the request is told before anything is read
     wanted = Constraints(

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from toolkit.evaluation import audit
-from toolkit.evaluation import corrections as recomputed
+from toolkit.evaluation.claims import audit
+from toolkit.evaluation.claims import corrections as recomputed
 from toolkit.paths import write_text
 from toolkit.reporting import present
 from toolkit.reporting.reading import Run

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from toolkit.evaluation import corrections, published
-from toolkit.evaluation.judgement import (
+from toolkit.evaluation.claims import corrections, published
+from toolkit.evaluation.claims.judgement import (
     CONFIRMED,
     CONTRADICTED,
     NOT_COMPARABLE,
@@ -25,7 +25,7 @@ from toolkit.evaluation.judgement import (
     told,
     undecided,
 )
-from toolkit.evaluation.source_checks import as_published
+from toolkit.evaluation.claims.sourced import as_published
 from toolkit.routers import BASELINES
 
 ACCURACIES = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from toolkit.reporting.language import Wording
+from toolkit.reporting.decision.language import Wording
 
 _DASH = "–"
 _GROUPS = {

@@ -11,8 +11,8 @@ import pandas as pd
 
 from toolkit import datasets
 from toolkit.datasets.catalogue import CATALOGUE
-from toolkit.evaluation import curves, published, statistics, systems
-from toolkit.evaluation.claims import ledger
+from toolkit.evaluation import curves, statistics, systems
+from toolkit.evaluation.claims import ledger, published
 from toolkit.evaluation.metrics import measured
 from toolkit.evaluation.protocol import cross_predict
 from toolkit.outcomes import Outcomes

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from toolkit.evaluation.decision.statements import number
 from toolkit.figures import decision as drawn
-from toolkit.reporting import decision_frames as frames
-from toolkit.reporting.language import Wording
+from toolkit.reporting.decision import frames
+from toolkit.reporting.decision.language import Wording
 
 Block = dict[str, Any]
 _ERROR_TICKS, _FACTOR_TICKS = (1e-4, 1e-3, 1e-2, 0.1, 1, 10), (0.125, 0.25, 0.5, 1, 2, 4, 8)

@@ -8,28 +8,27 @@ from collections.abc import Callable
 import pandas as pd
 
 from toolkit.errors import ToolkitError
-from toolkit.evaluation import claim_checks, source_checks
-from toolkit.evaluation.claims import SECTIONS
-from toolkit.evaluation.judgement import BASES, VERDICTS, Evidence, Judgement
+from toolkit.evaluation.claims import SECTIONS, measured, sourced
+from toolkit.evaluation.claims.judgement import BASES, VERDICTS, Evidence, Judgement
 from toolkit.evaluation.metrics import METRICS
 
 Check = Callable[[pd.Series, Evidence], Judgement]
 _ALL: tuple[Check, ...] = (
-    source_checks.as_published,
-    source_checks.strong_calls,
-    source_checks.cost_of_calls,
-    source_checks.bert_cost,
-    source_checks.best_router,
-    claim_checks.bert_latency,
-    claim_checks.bert_on_cpu,
-    claim_checks.bert_accuracy,
-    claim_checks.bert_over_length,
-    claim_checks.length_accuracy,
-    claim_checks.arch_latency,
-    claim_checks.arch_needs_gpu,
-    claim_checks.rorf_on_cpu,
-    claim_checks.tx402,
-    claim_checks.target,
+    sourced.as_published,
+    sourced.strong_calls,
+    sourced.cost_of_calls,
+    sourced.bert_cost,
+    sourced.best_router,
+    measured.bert_latency,
+    measured.bert_on_cpu,
+    measured.bert_accuracy,
+    measured.bert_over_length,
+    measured.length_accuracy,
+    measured.arch_latency,
+    measured.arch_needs_gpu,
+    measured.rorf_on_cpu,
+    measured.tx402,
+    measured.target,
 )
 CHECKS: dict[str, Check] = {check.__name__: check for check in _ALL}  # as the ledger's column ``check`` names them
 SAID = ("verdict", "why", "basis", "evidence")

@@ -20,9 +20,10 @@ from toolkit.evaluation import acceptance, claims
 from toolkit.evaluation.decision import Constraints, decide
 from toolkit.evaluation.decision.statements import say
 from toolkit.paths import write_text
-from toolkit.reporting import page, printing, tables
-from toolkit.reporting.decision_document import document, drawings, slug
-from toolkit.reporting.language import Wording
+from toolkit.reporting import page, tables
+from toolkit.reporting.decision import printing
+from toolkit.reporting.decision.document import document, drawings, slug
+from toolkit.reporting.decision.language import Wording
 from toolkit.reporting.reading import Run
 
 NAME = "decision"

@@ -8,8 +8,8 @@ import math
 
 import pandas as pd
 
-from toolkit.evaluation import corrections, published
-from toolkit.evaluation.judgement import (
+from toolkit.evaluation.claims import corrections, published
+from toolkit.evaluation.claims.judgement import (
     CONFIRMED,
     CONTRADICTED,
     NOT_COMPARABLE,
