@@ -195,6 +195,25 @@ def test_who_reads_the_tables_comes_last_and_again_when_they_change(tmp_path):
     assert "There are 1 &lt;rows&gt;." in second.index.read_text(encoding="utf-8")
 
 
+def test_who_read_other_tables_never_looks_done(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    wants_run = PARAMETERS + '\nrun: str = ""  # folder'
+    write_notebook(tmp_path / "notebooks" / "00_read_rows.ipynb", READ, wants_run, reads_run=True)
+    write_notebook(tmp_path / "notebooks" / "01_write_rows.ipynb", WRITE, wants_run)
+    _make(tmp_path)
+    (tmp_path / "reports" / "mended").touch()
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:  # after the other notebooks, before those that read
+        patched.setattr(report, "_gather", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _make(tmp_path)
+    third = _make(tmp_path)
+    assert not third.failures and (tmp_path / "reports" / "seen").read_text().split() == ["0", "1"]
+
+
 def test_two_processes_never_share_a_run(tmp_path):
     first = RunFolder.open(tmp_path, "slug", {"seed": 0})
     other = RunFolder.open(tmp_path, "slug", {"seed": 0})

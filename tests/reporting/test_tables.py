@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from toolkit.errors import ToolkitError
-from toolkit.reporting import tables
+from toolkit.reporting import run, tables
 
 
 def _measurements(**changes) -> pd.DataFrame:
@@ -72,3 +72,22 @@ def test_hashes_name_prompts_without_their_text():
     assert first.tolist() == again.tolist()
     assert len(set(first) | set(tables.prompt_hashes("e", ["1", "2"]))) == 4
     assert all(len(name) == 16 for name in first)
+
+
+def test_what_decides_results_is_in_the_hash_of_the_sources(tmp_path):
+    package, data = tmp_path / "package", tmp_path / "data"
+    for name in ("code.py", "words/en.yml", "templates/page.html", "_bundled/data/copy.yml"):
+        (package / name).parent.mkdir(parents=True, exist_ok=True)
+        (package / name).write_text("one", encoding="utf-8")
+    data.mkdir()
+    (data / "queries.yaml").write_text("one", encoding="utf-8")
+    (data / "README.md").write_text("one", encoding="utf-8")
+    found = {"": run.code_version(package, data)["sources_sha256"]}
+    for path in (package / "code.py", package / "words" / "en.yml", package / "templates" / "page.html",
+                 data / "queries.yaml"):  # fmt: skip
+        path.write_text("two", encoding="utf-8")
+        found[path.name] = run.code_version(package, data)["sources_sha256"]
+    assert len(set(found.values())) == len(found)
+    (package / "_bundled" / "data" / "copy.yml").write_text("two", encoding="utf-8")
+    (data / "README.md").write_text("two", encoding="utf-8")
+    assert run.code_version(package, data)["sources_sha256"] == found["queries.yaml"]

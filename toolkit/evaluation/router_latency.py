@@ -60,8 +60,11 @@ def rows(
     systems = {name: lambda texts, one=one: _decide(one, texts[0]) for name, one in routers.items()}
     texts = [[text] for text in queries()["text"]]
     found = interleaved(systems, texts, budget_s, calls=calls, least=least, seed=seed).percentiles(bootstraps)
-    notes = [f"{_form(routers[name])}; {note}" for name, note in zip(found["system"], found["note"], strict=True)]
-    return found.assign(note=notes)
+    notes = [
+        f"{_form(routers[name])}, fitted on {LABELS} labels; {note}"
+        for name, note in zip(found["system"], found["note"], strict=True)
+    ]
+    return found.assign(note=notes, device="cpu")
 
 
 def _decide(router: Router, text: str) -> None:

@@ -58,7 +58,7 @@ def environment() -> dict[str, Any]:
     return {
         "packages": package_versions(),
         "python": ".".join(platform.python_version_tuple()[:2]),
-        "sources": code_version(_PACKAGE)["sources_sha256"],
+        "sources": code_version(_PACKAGE, paths.data_dir())["sources_sha256"],
     }
 
 
@@ -118,7 +118,7 @@ def describe(
             for label, outcomes in loaded.items()
         },
         "notebooks": [dict(entry) for entry in notebooks],
-        "code": code_version(_PACKAGE),
+        "code": code_version(_PACKAGE, paths.data_dir()),
         "packages": package_versions(),
         "machine": hardware.describe(parameters["device"]),
     }

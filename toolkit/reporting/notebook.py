@@ -64,7 +64,8 @@ class Notebook:
             by: columns of the rows that are such parameters too.
             params: what else a reader must know to repeat the figure.
         """
-        kept = rows.assign(notebook=self.name, dataset=self.label, split=split, seed=self.seed, device=self.device)
+        device = {} if "device" in rows else {"device": self.device}  # rows may say where they were measured
+        kept = rows.assign(notebook=self.name, dataset=self.label, split=split, seed=self.seed, **device)
         self._parts[tables.MEASUREMENTS].append(tables.fold(kept, self._params | params, by))
 
     def keep(self, comparison: Comparison, predictions: Predictions, analysis: str) -> None:

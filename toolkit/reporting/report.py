@@ -174,6 +174,8 @@ def _execute_all(
     failures, timings, workers = {}, {}, execute.Workers()
     done = [part for part in parts if (run.path / part.folder / _DONE).is_file()]
     if any(part not in done and not part.reads_run for part in parts):
+        for part in (part for part in done if part.reads_run):
+            (run.path / part.folder / _DONE).unlink()  # before any table changes, or a kill would leave it looking done
         done = [part for part in done if not part.reads_run]
     for part in done:
         timings[part.folder] = json.loads((run.path / part.folder / _DONE).read_text(encoding="utf-8"))["seconds"]

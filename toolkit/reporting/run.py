@@ -21,9 +21,19 @@ CONFIG = "config.json"
 SO_FAR = ".manifest.json"  # of a run that is being made, for notebooks that read it
 LEAD = "lead.json"  # what a notebook says on the front page
 _LOCK = ".lock"
+_SOURCES, _BUNDLED = (".py", ".yml", ".html", ".md"), "_bundled"  # a wheel carries notebooks and data in the latter
 _PACKAGES = (
     *("llm-routing-toolkit", "ipykernel", "jupyterlab", "matplotlib", "numpy", "pandas", "papermill", "pyarrow"),
-    *("scikit-learn", "scipy", "seaborn", "torch", "transformers"),
+    *(
+        "onnxruntime",
+        "scikit-learn",
+        "scipy",
+        "seaborn",
+        "sentence-transformers",
+        "tokenizers",
+        "torch",
+        "transformers",
+    ),
 )
 
 
@@ -130,11 +140,15 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def code_version(package: Path) -> dict[str, Any]:
-    """Git commit and dirty flag where there is a checkout, and the hash of the package's own sources always."""
+def code_version(package: Path, data: Path) -> dict[str, Any]:
+    """Git commit and dirty flag where there is a checkout, and always the hash of what decides results: the package's
+    sources, templates and wording, and the committed tables in ``data``."""
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
+    own = [path for path in package.rglob("*") if path.suffix in _SOURCES and _BUNDLED not in path.parts]
+    tables = [path for path in data.iterdir() if path.is_file() and path.suffix != ".md"]
+    for root, files in ((package, own), (data, tables)):
+        for path in sorted(files):
+            digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
     found: dict[str, Any] = {"commit": None, "dirty": None, "sources_sha256": digest.hexdigest()}
     if (package.parent / ".git").exists():
         git = ["git", "-C", str(package.parent)]

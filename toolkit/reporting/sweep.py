@@ -171,7 +171,9 @@ def _gather(board: _Board) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as scratch:
         for cell in board.cells:
             if board.states[cell.folder]["status"] == DONE:
-                (Path(scratch) / name).write_bytes(board.target.read(f"{cell.folder}/{name}") or b"")
+                if (content := board.target.read(f"{cell.folder}/{name}")) is None:
+                    raise ToolkitError(f"{cell.folder}: its {name} has gone; remove that folder and call again.")
+                (Path(scratch) / name).write_bytes(content)
                 frame, own = tables.read(Path(scratch) / name), {"cell": cell.folder, "grid": dict(cell.given)}
                 frames.append(
                     frame.assign(params=[tables.canonical({**json.loads(text), **own}) for text in frame["params"]])

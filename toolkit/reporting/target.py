@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,8 @@ class Target:
             # Old versions of fsspec rename local files in mv_file alone; their mv copies, and a reader might see half.
             getattr(files, "mv_file", files.mv)(part, path)
         except Exception as err:
+            with suppress(Exception):
+                files.rm_file(part)
             raise self._refused(err) from err
 
     def remove(self, name: str) -> None:
