@@ -1,24 +1,51 @@
 """``python -m tests.refresh_examples [NAME ...]``: make the committed runs of ``reports/example`` anew, half an hour.
 
 To be run on an idle machine: notebook 04 times what it finds. Tables, manifest, figures and the decision in both
-languages are kept; executed notebooks and pages are not, which show prompts of other people's data.
+languages are kept; executed notebooks and pages are not, which show prompts of other people's data. The answer in both
+READMEs is written from them; with the name ``answer`` that alone is done.
 """
 
+import json
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from toolkit import paths
-from toolkit.reporting import decision, reading, tables
-from toolkit.reporting.run import CONFIG, MANIFEST
+from toolkit.reporting import decision, tables
+from toolkit.reporting.decision.language import Wording
+from toolkit.reporting.run import CONFIG, MANIFEST, write_manifest
 
 EXAMPLES = {
     "synthetic": ("synthetic",),
     "real": ("routellm/mmlu", "routellm/gsm8k", "routerdc/cmmlu"),
 }
-KEPT = (MANIFEST, CONFIG, *tables.COLUMNS, "*/figures/*.png", "10_audit_claims/claims.csv", "11_decide/decision.*")
+KEPT = (
+    CONFIG,
+    tables.MEASUREMENTS,
+    tables.CURVES,
+    "10_audit_claims/claims.csv",
+    "11_decide/decision.*",
+    "11_decide/figures/*.png",
+)
+DECIDING = ("trained", "trained_cost", "acceptance")  # the others, on all prompts, would be most of the megabytes
+READMES = {"README.md": "en", "README.zh.md": "zh"}
+_HEAD = {
+    "en": (
+        "data",
+        "the cheapest choice that kept 95%",
+        "quality kept",
+        "at",
+        "length rule: quality",
+        "at",
+        "best model",
+    ),
+    "zh": ("数据", "保住 95% 的最便宜选择", "保住的质量", "代价", "长度规则：质量", "代价", "最佳模型"),
+}
+_SPENT = {"en": ("of its cost", "strong calls"), "zh": ("的成本", "的强模型调用")}
 _TOOLKIT = (sys.executable, "-m", "toolkit")
 
 
@@ -33,20 +60,60 @@ def make(name: str) -> None:
 
 
 def keep(folder: Path, target: Path) -> None:
-    """Copy what is committed of a finished run, in place of what is there, and decide about it in Chinese too."""
+    """What is committed of a finished run, in place of what is there; and the decision in Chinese.
+
+    Choices are kept of the analyses that a decision reads. The manifest lists what is kept, with its hashes.
+    """
     shutil.rmtree(target, ignore_errors=True)
-    for pattern in KEPT:
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    front = [f"{part['folder']}/figures/{slug}.png" for part in manifest["notebooks"] for slug in part["front"]]
+    for pattern in (*KEPT, *front):
         for path in sorted(folder.glob(pattern)):
             if path.suffix != ".pdf":  # it holds the hour at which it was printed
                 (target / path.relative_to(folder)).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target / path.relative_to(folder))
-    subprocess.run(
-        [*_TOOLKIT, "decide", str(folder), "--language", "zh", "--out", str(target / "decision-zh")], check=True
-    )
-    (target / "decision-zh" / f"{decision.NAME}.pdf").unlink(missing_ok=True)
+    choices = tables.read(folder / tables.CHOICES)
+    tables.write(target, tables.CHOICES, choices[choices["analysis"].isin(DECIDING)])
+    chinese = target / "decision-zh"
+    subprocess.run([*_TOOLKIT, "decide", str(folder), "--language", "zh", "--out", str(chinese)], check=True)
+    for left in (*chinese.glob("*.pdf"), chinese / "decision.json", *chinese.glob("figures/*.svg")):
+        left.unlink()
+    write_manifest(target, {key: value for key, value in manifest.items() if key not in ("files", "schema_version")})
+
+
+def with_answer(text: str, name: str) -> str:
+    """A README with its answer written anew from the committed runs."""
+    language, root = READMES[name], paths.example_dir()
+    found = {
+        one: json.loads((root / one / "11_decide" / "decision.json").read_text(encoding="utf-8"))
+        for one in ("real", "synthetic")
+    }
+    head = _HEAD[language]
+    lines = [f"**{decision.first_sentence(found['real'], language)}**", ""]
+    lines += [f"![{head[1]}](reports/example/real/11_decide/figures/decision_front.png)", ""]
+    lines += [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    lines += [_row(part, language) for one in found.values() for part in one["data"]]
+    answer = "<!-- answer -->\n" + "\n".join(lines) + "\n<!-- /answer -->"
+    return re.sub("<!-- answer -->.*<!-- /answer -->", lambda _: answer, text, flags=re.DOTALL)
+
+
+def _row(part: dict[str, Any], language: str) -> str:
+    """One data set: what is recommended for it beside the rule in use today, in the words of the decision."""
+    words, chosen = Wording(language), part["recommended"]
+    if chosen is None:
+        return f"| {part['dataset']} | – | – | – | – | – | {part['model'] or '–'} |"
+    spent = _SPENT[language][not part["in_dollars"]]
+    name = chosen["model"] or chosen["system"] + ("" if chosen["point"] == "rule" else f" · {chosen['point']}")
+    cells = [part["dataset"], name]
+    for one in (chosen, chosen["against"].get("today")):
+        cells += [words.figure(one["kept"]), f"{words.figure(one['share'])} {spent}"] if one else ["–", "–"]
+    return f"| {' | '.join([*cells, part['model']])} |"
 
 
 if __name__ == "__main__":
     for chosen in sys.argv[1:] or EXAMPLES:
-        make(chosen)
-        print(reading.read(paths.example_dir() / chosen).manifest["finished"])
+        if chosen != "answer":
+            make(chosen)
+    for readme in READMES:
+        path = paths.example_dir().parents[1] / readme
+        path.write_text(with_answer(path.read_text(encoding="utf-8"), readme), encoding="utf-8")
