@@ -5,6 +5,7 @@
 
 import argparse
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -16,10 +17,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from tests.benchmarks import harness
 from toolkit import paths
 from toolkit.datasets.catalogue import CATALOGUE
+from toolkit.evaluation.claims import ledger
 from toolkit.evaluation.claims.judgement import BASES, VERDICTS
 from toolkit.evaluation.metrics import TIMED
 from toolkit.reporting import tables
@@ -27,8 +30,8 @@ from toolkit.reporting.run import MANIFEST
 
 CELLS = 24
 REAL = ("routellm/mmlu", "routellm/gsm8k", "routerdc/cmmlu")
-# What two runs of one seed need not share: time, memory, throughput and what derives from them. An attack on a cache by
-# the time of its answers succeeds as the machine's hour has it.
+# What two runs of one seed need not share: time, memory, throughput, what derives from them and verdicts that rest on
+# them. An attack on a cache by the time of its answers succeeds as the machine's hour has it.
 VARYING = TIMED
 VARYING_ATTACKS = {"attack_success": "timing, "}
 _TOOLKIT = (sys.executable, "-m", "toolkit")
@@ -100,7 +103,8 @@ def _rows(path: Path) -> tuple[list[str], Counter[str]]:
     kept, left = [], Counter()
     for line, row in zip(lines[1:], rows, strict=True):
         attack = VARYING_ATTACKS.get(row["metric"])
-        if row["metric"] in VARYING or (attack and row["system"].startswith(attack)):
+        timed = row["metric"] in VARYING or json.loads(row["params"]).get("timed")
+        if timed or (attack and row["system"].startswith(attack)):
             left[row["metric"]] += 1
         else:
             kept.append(line)
@@ -120,16 +124,32 @@ def report(name: str, datasets: tuple[str, ...], bar: str) -> None:
 
 
 def claims() -> None:
-    """Claims of the survey without a verdict, or with one that rests on nothing."""
+    """Claims without a verdict, or with one that rests on nothing: judged anew, and as the committed runs have them."""
     from toolkit.reporting import audited, reading
 
-    found = audited.of_run(reading.read(_EXAMPLE))
-    sound = found["verdict"].isin(VERDICTS) & found["basis"].isin(BASES) & (found["evidence"].str.strip() != "")
-    harness.line("claims_judged", len(found), np.nan, np.nan, "-")
-    harness.line("claims_without_verdict_or_evidence", int((~sound).sum()), np.nan, np.nan, "<=0")
+    for folder in _examples():
+        committed = folder / "10_audit_claims" / "claims.csv"
+        kept = pd.read_csv(committed) if committed.is_file() else pd.DataFrame(columns=["id", *_JUDGED])
+        for name, found in (("judged", audited.of_run(reading.read(folder))), ("committed", kept)):
+            harness.line(f"claims_{folder.name}_{name}", len(found), np.nan, np.nan, "-")
+            unsound = len(_unsound(found))
+            harness.line(f"claims_{folder.name}_{name}_without_verdict_or_evidence", unsound, np.nan, np.nan, "<=0")
 
 
-_EXAMPLE = paths.example_dir() / "synthetic"
+_JUDGED = ("verdict", "basis", "evidence")
+
+
+def _unsound(found: pd.DataFrame) -> set[str]:
+    """Ids of the ledger that are not judged, or on nothing, and ids that the ledger has not."""
+    sound = found["verdict"].isin(VERDICTS) & found["basis"].isin(BASES)
+    sound &= found["evidence"].fillna("").astype(str).str.strip() != ""
+    return set(ledger()["id"]) ^ set(found.loc[sound, "id"]) | set(found.loc[~sound, "id"])
+
+
+def _examples() -> list[Path]:
+    return sorted(path.parent for path in paths.example_dir().glob(f"*/{MANIFEST}"))
+
+
 _CLUSTERED = ("sweep", "killed")
 
 
@@ -137,8 +157,8 @@ def lacks(name: str) -> str:
     """What a bar needs and is not there."""
     if name in _CLUSTERED and find_spec("distributed") is None:
         return "dask is not installed (pip install 'llm-routing-toolkit[cluster]')"
-    if name == "claims" and not (_EXAMPLE / MANIFEST).is_file():
-        return "there is no committed run of the synthetic set"
+    if name == "claims" and not _examples():
+        return "there is no committed run"
     missing = [one for one in REAL if CATALOGUE[one].at_hand() == "no"] if name == "report_real" else []
     return f"{', '.join(missing)} is not at hand (set TOOLKIT_DATA_MIRROR)" if missing else ""
 

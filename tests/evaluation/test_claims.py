@@ -1,6 +1,8 @@
 """The ledger: every figure of the survey is in it once a section, and a wrong row is named."""
 
 import csv
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -30,7 +32,7 @@ FIGURES = {
         ),
         "3 routers",
     ],
-    "1.2": ["93 %", "85 %", "7.71 points", "1.5 billion", "50-100 ms", "43 thousand samples"],
+    "1.2": ["93 %", "85 %", "7.71 %", "1.5 billion", "50-100 ms", "43 thousand samples"],
     "2": ["110 million", "1.5 billion", "1-5 ms", "50-100 ms", "85-92 %", "93 %", "2 models"],
     "3.1": ["<10 ms", "70 %", "85-92 %", "50-85 %", "<5 ms"],
     "4": ["3 ms", "5-10 ms", "1-5 ms", "90 %", "85-92 %", ">70 %", "85 %", ">40 models", "2 models"],
@@ -45,7 +47,7 @@ NAMES = {  # and what it names without a number
         *("CPU", "GPU", "CPU"),
     ],
     "3.1": ["CPU"],
-    "4": ["BERT, bandit, cache"],
+    "4": ["BERT, bandit, cache", "faster", "equal", "larger"],  # the last three: BERT beside tx402
     "5.1": ["qwen-flash", "qwen-max"],
 }
 
@@ -91,9 +93,34 @@ def test_what_others_draw_comes_from_the_ledger():
     assert claims.TX402 == {"accuracy": 0.9, "cheaper": 0.7, "models": 40, "least_ms": 8, "most_ms": 13}
     survey, theirs = claims.ARCH_ROUTER["accuracy"]
     assert survey == "93% against GPT-4's 85%" and "89.74" in theirs
+    assert claims.TX402 is claims.TX402, "read once"
+    with pytest.raises(AttributeError, match="NO_SUCH"):
+        _ = claims.NO_SUCH
     ledger = claims.ledger()
     ledger.loc[0, "low"] = -1
     assert claims.ledger().loc[0, "low"] == 85, "a caller's copy is its own"
+
+
+def test_the_advantage_is_recorded_as_the_survey_has_it_and_called_points():
+    row = claims.of(claims.ledger(), "s1.2-arch-advantage")
+    assert row["unit"] == "%" and "points of accuracy, not percent" in row["published"]
+
+
+def test_a_report_is_written_without_the_ledger_and_a_missing_id_is_named(tmp_path, monkeypatch):
+    code = (
+        "from pathlib import Path; from toolkit import paths; paths.data_dir = lambda: Path('nowhere')\n"
+        "from toolkit.evaluation import claims; from toolkit.reporting import page\n"
+        "assert claims.NO_GPU and not {'TX402', 'ARCH_ROUTER', 'LATENCY_CLAIMS_MS'} & set(vars(claims))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    text = (paths.data_dir() / "claims.csv").read_text(encoding="utf-8")
+    (tmp_path / "claims.csv").write_text(text.replace("s4-tx402-classifier", "renamed"), encoding="utf-8")
+    renamed = claims.read(tmp_path / "claims.csv")
+    monkeypatch.setattr(claims, "_committed", lambda: renamed)
+    monkeypatch.delitem(vars(claims), "TX402", raising=False)
+    with pytest.raises(ToolkitError, match="'s4-tx402-classifier' was expected"):
+        _ = claims.TX402
 
 
 @pytest.mark.parametrize(

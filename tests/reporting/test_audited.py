@@ -5,10 +5,15 @@ import json
 import pandas as pd
 import pytest
 
+from tests.benchmarks import runs
+from toolkit import paths
 from toolkit.cli import main
 from toolkit.evaluation import claims
+from toolkit.evaluation.claims import audit
 from toolkit.evaluation.claims import corrections as recomputed
+from toolkit.evaluation.metrics import TIMED
 from toolkit.reporting import audited, reading, tables
+from toolkit.reporting.notebook import Notebook
 
 
 @pytest.fixture
@@ -47,3 +52,31 @@ def test_the_file_and_the_table_hold_every_claim(run):
     assert page.count("<tr") >= len(found) and "white-space: normal" in page
     assert "at hand" in audited.corrected(recomputed.corrections({}))
     assert "SYNTHETIC" in audited.caption(reading.read(run).measurements)
+
+
+def test_the_bar_of_the_claims_falls_with_a_committed_file_that_lacks_one(run, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "example_dir", lambda: run.parent)
+    assert runs.lacks("claims") == ""
+    committed = run / "10_audit_claims"
+    committed.mkdir()
+    found = audited.of_run(reading.read(run))
+    name = f"claims_{run.name}_committed_without_verdict_or_evidence"
+    first, empty = found.drop(index=3), found.assign(evidence=found["evidence"].where(found["id"] != "s2-rorf-type"))
+    for kept, count in ((found, 0), (first, 1), (empty, 1), (found.iloc[:0], len(found))):
+        audited.write(kept, committed)
+        runs.claims()
+        told = capsys.readouterr().out
+        assert f"{name} {count} nan nan <=0 {'short' if count else 'ok'}" in told
+        assert f"claims_{run.name}_judged_without_verdict_or_evidence 0" in told
+    (committed / "claims.csv").unlink()
+    runs.claims()
+    assert f"{name} {len(found)} " in capsys.readouterr().out
+
+
+def test_only_verdicts_that_rest_on_times_need_not_repeat(run):
+    book = Notebook("10_audit_claims", "synthetic", "smoke", 0, "cpu", str(run / "again"))
+    counted = audit.count_rows(audited.of_run(reading.read(run)))
+    book.measure(counted, by=("section", "basis", "timed"), analysis="claims")
+    kept, left = runs._rows(book.save() / tables.MEASUREMENTS)
+    assert left["claims"] == counted["timed"].sum() > 0 and len(kept) == (~counted["timed"]).sum() > 0
+    assert "claims" not in TIMED

@@ -46,7 +46,8 @@ def caption(measurements: pd.DataFrame) -> str:
     shown = ", ".join(f"{name} (SYNTHETIC outcomes)" if name in synthetic else name for name in names)
     return (
         f"measured: {shown} · bars: 95% intervals, of Arch-Router's published latency one standard deviation\n"
-        f"claims: a survey of open routers, 2026-04-17 · recomputed: RouteLLM's outcomes and published points"
+        "claims: a survey of open routers, 2026-04-17 · recomputed: RouteLLM's outcomes and published points,\n"
+        "whose bars reach at least to the points on either side"
     )
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from toolkit import paths
 from toolkit.datasets import files
+from toolkit.errors import ToolkitError
 
 NO_GPU = "not measured on a GPU"
 SECTIONS = ("summary", "1.1", "1.2", "2", "3.1", "4", "5.1")
@@ -82,9 +83,21 @@ def _check(rows: pd.DataFrame, path: Path) -> None:
         seen.add(row["id"])
 
 
+def of(rows: pd.DataFrame, name: str) -> pd.Series:
+    """A claim of a ledger by its id.
+
+    Raises:
+        ToolkitError: there is none.
+    """
+    found = rows[rows["id"] == name]
+    if found.empty:
+        raise ToolkitError(f"The ledger of claims: a row with the id {name!r} was expected; found {len(rows)} others.")
+    return found.iloc[0]
+
+
 def claimed(name: str) -> tuple[float, float]:
     """The range of a claim by its id, in the ledger's unit; an open side is NaN."""
-    row = _committed().set_index("id").loc[name]
+    row = of(_committed(), name)
     return float(row["low"]), float(row["high"])
 
 
@@ -93,29 +106,48 @@ def _share(name: str) -> float:
 
 
 # Milliseconds added by routing one prompt. tx402 is the commercial router that the survey looks for a replacement of.
-LATENCY_CLAIMS_MS: dict[str, tuple[float, float]] = {
-    "tx402: classifier": claimed("s4-tx402-classifier"),
-    "tx402: routing": claimed("s4-tx402-routing"),
-    "RouteLLM BERT (110M), CPU": claimed("s1.1-bert-latency"),
-    "Arch-Router 1.5B, GPU": claimed("s1.2-arch-latency"),
-}
+LATENCY_CLAIMS_MS: dict[str, tuple[float, float]]
 # The same survey's other figures of tx402. "About 90% accuracy" does not say of what.
-TX402: dict[str, float] = {
-    "accuracy": _share("s4-tx402-accuracy"),
-    "cheaper": _share("s4-tx402-cost"),
-    "models": claimed("s4-tx402-models")[0],
-    "least_ms": claimed("s4-tx402-classifier")[0] + claimed("s4-tx402-routing")[0],
-    "most_ms": claimed("s4-tx402-classifier")[1] + claimed("s4-tx402-routing")[1],
-}
-_PUBLISHED = _committed().set_index("id")["published"]
+TX402: dict[str, float]
 # Arch-Router: figure -> (the survey, what its authors published).
-ARCH_ROUTER: dict[str, tuple[str, str]] = {
-    "accuracy": (
-        f"{_share('s1.2-arch-accuracy'):.0%} against GPT-4's {_share('s1.2-gpt4-accuracy'):.0%}",
-        f"{_PUBLISHED['s1.2-arch-accuracy']} {_PUBLISHED['s1.2-gpt4-accuracy']}",
-    ),
-    "latency": (
-        "{:g} to {:g} ms on a GPU".format(*claimed("s1.2-arch-latency")),
-        _PUBLISHED["s1.2-arch-latency"],
-    ),
-}
+ARCH_ROUTER: dict[str, tuple[str, str]]
+
+
+def _latency_claims_ms() -> dict[str, tuple[float, float]]:
+    return {
+        "tx402: classifier": claimed("s4-tx402-classifier"),
+        "tx402: routing": claimed("s4-tx402-routing"),
+        "RouteLLM BERT (110M), CPU": claimed("s1.1-bert-latency"),
+        "Arch-Router 1.5B, GPU": claimed("s1.2-arch-latency"),
+    }
+
+
+def _tx402() -> dict[str, float]:
+    classifier, routing = claimed("s4-tx402-classifier"), claimed("s4-tx402-routing")
+    return {
+        "accuracy": _share("s4-tx402-accuracy"),
+        "cheaper": _share("s4-tx402-cost"),
+        "models": claimed("s4-tx402-models")[0],
+        "least_ms": classifier[0] + routing[0],
+        "most_ms": classifier[1] + routing[1],
+    }
+
+
+def _arch_router() -> dict[str, tuple[str, str]]:
+    names = ("s1.2-arch-accuracy", "s1.2-gpt4-accuracy", "s1.2-arch-latency")
+    arch, gpt4, latency = (of(_committed(), name)["published"] for name in names)
+    survey = f"{_share('s1.2-arch-accuracy'):.0%} against GPT-4's {_share('s1.2-gpt4-accuracy'):.0%}"
+    return {
+        "accuracy": (survey, f"{arch} {gpt4}"),
+        "latency": ("{:g} to {:g} ms on a GPU".format(*claimed("s1.2-arch-latency")), latency),
+    }
+
+
+_READ_WHEN_ASKED = {"LATENCY_CLAIMS_MS": _latency_claims_ms, "TX402": _tx402, "ARCH_ROUTER": _arch_router}
+
+
+def __getattr__(name: str) -> object:
+    """The names above, read once and when they are asked for: a report needs no ledger to be written."""
+    if name not in _READ_WHEN_ASKED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals().setdefault(name, _READ_WHEN_ASKED[name]())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from toolkit.errors import ToolkitError
-from toolkit.evaluation.claims import SECTIONS, measured, sourced
+from toolkit.evaluation.claims import SECTIONS, measured, sourced, targets
 from toolkit.evaluation.claims.judgement import BASES, VERDICTS, Evidence, Judgement
 from toolkit.evaluation.metrics import METRICS
 
@@ -28,10 +28,10 @@ _ALL: tuple[Check, ...] = (
     measured.arch_needs_gpu,
     measured.rorf_on_cpu,
     measured.tx402,
-    measured.target,
+    targets.target,
 )
 CHECKS: dict[str, Check] = {check.__name__: check for check in _ALL}  # as the ledger's column ``check`` names them
-SAID = ("verdict", "why", "basis", "evidence")
+SAID = ("verdict", "why", "basis", "evidence", "timed")
 
 
 def _judged(measurements: pd.DataFrame, ledger: pd.DataFrame, corrections: pd.DataFrame) -> list[Judgement]:
@@ -56,7 +56,8 @@ def audit(measurements: pd.DataFrame, ledger: pd.DataFrame, corrections: pd.Data
 
     Returns:
         The ledger's rows in their order, with ``verdict`` (of ``judgement.VERDICTS``), ``why``, ``basis`` (measurement,
-        data or source: what the verdict rests on) and ``evidence`` (the rows or the citation).
+        data or source: what the verdict rests on), ``evidence`` (the rows or the citation) and ``timed`` (whether it
+        rests on times).
 
     Raises:
         ToolkitError: the ledger names a check that there is not, or a verdict rests on nothing.
@@ -88,10 +89,17 @@ def counts(audited: pd.DataFrame) -> pd.DataFrame:
 
 
 def count_rows(audited: pd.DataFrame) -> pd.DataFrame:
-    """The same as tidy rows: ``claims`` of each verdict, with columns ``section`` and ``basis``."""
-    table = audited.groupby(["section", "verdict", "basis"], sort=False).size().rename("value").reset_index()
-    table = table.rename(columns={"verdict": "system"}).assign(metric="claims", unit=METRICS["claims"].unit, note="")
-    return table.assign(ci_low=float("nan"), ci_high=float("nan"), n=len(audited))
+    """The same as tidy rows: ``claims`` of each verdict, with columns ``section``, ``basis`` and ``timed``.
+
+    A second run repeats those that rest on no times to the byte. Of the others it repeats which rows there are, for
+    they are told of every verdict, also of none.
+    """
+    keys = ["section", "basis", "timed"]
+    number = audited.groupby(keys, sort=False)["verdict"].value_counts().unstack(fill_value=0)
+    table = number.reindex(columns=list(VERDICTS), fill_value=0).reset_index()
+    table = table.melt(keys, var_name="system", value_name="value").query("value > 0 or timed")
+    table = table.assign(metric="claims", unit=METRICS["claims"].unit, note="", n=len(audited))
+    return table.assign(ci_low=float("nan"), ci_high=float("nan"))
 
 
 def conclusion(audited: pd.DataFrame) -> str:

@@ -40,7 +40,8 @@ def corrections(sets: Mapping[str, Outcomes], bootstraps: int = 1000, seed: int 
     Returns:
         ``COLUMNS``; metrics ``weak_over_strong``, ``apgr``, ``share_for_95``, ``cost_cut`` and ``over_random``. Basis
         ``data`` have the weak model, a random router, prompt length and the survey's own shares of calls; basis
-        ``published`` have the paper's routers, whose share is interpolated.
+        ``published`` have the paper's routers, whose share is interpolated: their intervals reach at least to what
+        the published points on either side come to.
     """
     parts = [_rows(name, outcomes.pair(), bootstraps, seed) for name, outcomes in sets.items()]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
@@ -49,7 +50,8 @@ def corrections(sets: Mapping[str, Outcomes], bootstraps: int = 1000, seed: int 
 def _rows(name: str, pair: Outcomes, bootstraps: int, seed: int) -> pd.DataFrame:
     counts = statistics.bootstrap_counts(pair.groups, bootstraps, seed)
     weak, strong = statistics.resampled_means(counts, pair.quality.T).T
-    needed = curves.pgr((LEVEL * strong)[:, None], weak, strong)[:, 0]  # a random router's share of strong calls
+    # A random router's share of strong calls; none where the weak model alone has so much.
+    needed = np.maximum(curves.pgr((LEVEL * strong)[:, None], weak, strong)[:, 0], 0)
     predictions = cross_predict(pair, {LENGTH: BASELINES[LENGTH]()}, seed=seed)
     by_length = systems.operate(predictions, np.array([0.0, 1.0]), counts)[LENGTH]
     share, quality = by_length.charge[:, systems.DECILES], by_length.quality[:, systems.DECILES]
@@ -63,7 +65,7 @@ def _rows(name: str, pair: Outcomes, bootstraps: int, seed: int) -> pd.DataFrame
         own += _at(f"{claimed:.0%} strong calls", np.array([claimed]), needed[:1])[1:]
     found = [
         pd.DataFrame(own).assign(n=len(pair), basis=DATA),
-        pd.DataFrame(_published(name, float(needed[0]))).assign(n=np.nan, basis=PUBLISHED),
+        pd.DataFrame(_published(name, needed)).assign(n=np.nan, basis=PUBLISHED),
     ]
     return pd.concat(found, ignore_index=True).assign(dataset=name)[list(COLUMNS)]
 
@@ -83,19 +85,30 @@ def _claimed_shares(name: str) -> list[float]:
     return sorted({share / 100 for share in (*rows["low"], *rows["published_high"].round())})
 
 
-def _published(name: str, needed: float) -> list[dict]:
-    """Rows of the paper's routers; what they save is read off between their published points."""
+def _published(name: str, needed: np.ndarray) -> list[dict]:
+    """Rows of the paper's routers; what they save is read off between their published points.
+
+    Which PGR is meant by 95% of the strong model hangs on the outcomes: ``needed``, (B + 1,).
+    """
     theirs, rows = published.table().query("dataset == @name"), []
     routers, chance = theirs[theirs["training"] != ""], theirs[theirs["training"] == ""].iloc[0]
     for _, row in routers.iterrows():
-        system, share = f"{row['router']}, {row['training']}", np.array([published.share_for(needed, row)])
+        system, note = f"{row['router']}, {row['training']}", f"interpolated between the CPT of {published.PAPER}"
         rows.append(measured(system, "apgr", np.array([row["apgr"]]), published.PAPER))
-        rows += _at(system, share, np.array([needed]), f"interpolated between the CPT of {published.PAPER}")
+        read_off = _at(system, published.share_for(needed, row), needed, note)
+        ends = [_at(system, end, needed[:1]) for end in published.around(needed[0], row)[:, None]]
+        rows += [_widened(one, *other) for one, *other in zip(read_off, *ends, strict=True)]
     rows.append(measured("random", "apgr", np.array([chance["apgr"]]), published.PAPER))
     best = routers.loc[routers["cpt80"].idxmin()]
     saved = published.over_random(best["cpt80"], chance["cpt80"])
     system = f"{best['router']}, {best['training']}, at CPT(80%)"
     return [*rows, measured(system, "over_random", np.array([saved]), published.PAPER)]
+
+
+def _widened(row: dict, *ends: dict) -> dict:
+    """The row with an interval that reaches to the values of the others at least."""
+    values = [row["value"], *(end["value"] for end in ends)]
+    return row | {"ci_low": np.fmin(row["ci_low"], min(values)), "ci_high": np.fmax(row["ci_high"], max(values))}
 
 
 def own(rows: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from functools import cached_property
 import pandas as pd
 
 from toolkit.errors import ToolkitError
+from toolkit.evaluation import claims
 
 CONFIRMED, CONTRADICTED = "confirmed", "contradicted"
 NOT_COMPARABLE, NOT_TESTABLE = "not comparable", "not testable here"
@@ -44,6 +45,7 @@ class Judgement:
         basis: of ``BASES``: measured in this run, computed from upstream outcomes, or told by a source.
         evidence: the rows that it rests on, or the citation.
         points: figures that stand beside the claim.
+        timed: whether the verdict rests on times, which no second run repeats.
 
     Raises:
         ToolkitError: an unknown verdict or basis, or nothing that it rests on.
@@ -54,6 +56,7 @@ class Judgement:
     basis: str
     evidence: str
     points: tuple[Point, ...] = field(default=())
+    timed: bool = False
 
     def __post_init__(self) -> None:
         if self.verdict not in VERDICTS or self.basis not in BASES:
@@ -101,7 +104,7 @@ class Evidence:
 
     def claim(self, name: str) -> pd.Series:
         """A row of the ledger by its id."""
-        return self.ledger.set_index("id").loc[name]
+        return claims.of(self.ledger, name)
 
 
 def point(row: pd.Series, kind: str, label: str = "", scale: float = 1.0) -> Point:
@@ -121,7 +124,13 @@ def place(claim: pd.Series, low: float, high: float) -> str:
 
 
 def of_all(claim: pd.Series, points: Sequence[Point]) -> str:
-    """Verdict of a claim that is meant of every point: confirmed if all are inside, contradicted if all outside."""
+    """Verdict of a claim that is meant of every point: confirmed if all are inside, contradicted if one is outside."""
+    places = {place(claim, one.low, one.high) for one in points}
+    return CONTRADICTED if OUTSIDE in places else CONFIRMED if places == {INSIDE} else NOT_COMPARABLE
+
+
+def of_either(claim: pd.Series, points: Sequence[Point]) -> str:
+    """Verdict of a claim meant of one point, unsaid which: confirmed if all are inside, contradicted if none."""
     places = {place(claim, one.low, one.high) for one in points}
     return {frozenset({INSIDE}): CONFIRMED, frozenset({OUTSIDE}): CONTRADICTED}.get(frozenset(places), NOT_COMPARABLE)
 

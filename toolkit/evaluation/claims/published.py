@@ -13,6 +13,7 @@ from toolkit.datasets import files
 
 PAPER = "RouteLLM, arXiv 2406.18665v4"
 STRONG_USD, WEAK_USD = 24.7, 0.24  # per million tokens of GPT-4 and Mixtral 8x7B, input and output blended
+_RECOVERED = np.array([0, 0.5, 0.8, 1])  # PGR at which every router's share of strong calls is known
 
 
 @cache
@@ -30,17 +31,26 @@ def table() -> pd.DataFrame:
     return _read().copy()
 
 
-def share_for(recovered: float, row: pd.Series) -> float:
+def share_for(recovered: np.ndarray, row: pd.Series) -> np.ndarray:
     """Strong calls at which a published router recovers so much of the gap, on lines between what is known.
 
-    Known are nothing at no strong calls, CPT(50%), CPT(80%) and all at all. A router whose gains diminish needs at
-    most that, so a saving that is read off here is at least that.
+    Known are nothing at no strong calls, CPT(50%), CPT(80%) and all at all. Any shape.
 
     Args:
-        recovered: PGR, 0 to 1.
+        recovered: PGR; below 0 it takes no strong calls.
         row: of ``table``.
     """
-    return float(np.interp(recovered, [0, 0.5, 0.8, 1], [0, row["cpt50"], row["cpt80"], 1]))
+    return np.interp(recovered, _RECOVERED, _known(row))
+
+
+def around(recovered: float, row: pd.Series) -> np.ndarray:
+    """The known shares (2,) of strong calls below and above: however the curve runs between them, it is not beyond."""
+    above = int(np.clip(np.searchsorted(_RECOVERED, recovered), 1, 3))
+    return _known(row)[above - 1 : above + 1]
+
+
+def _known(row: pd.Series) -> np.ndarray:
+    return np.array([0, row["cpt50"], row["cpt80"], 1])
 
 
 def cost_cut(share: np.ndarray) -> np.ndarray:

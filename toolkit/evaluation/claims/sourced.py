@@ -12,7 +12,6 @@ from toolkit.evaluation.claims import corrections, published
 from toolkit.evaluation.claims.judgement import (
     CONFIRMED,
     CONTRADICTED,
-    NOT_COMPARABLE,
     NOT_TESTABLE,
     Evidence,
     Judgement,
@@ -88,7 +87,8 @@ def bert_cost(claim: pd.Series, evidence: Evidence) -> Judgement:
     points = [point(row, "data", f"BERT, {_NAMES[row['dataset']]}", 100) for _, row in best.iterrows()]
     why = (
         "85% is MF with judged data on MT-Bench. BERT's published points with its best training come, at 95% of GPT-4, "
-        f"to cuts against always GPT-4 of: {listed(points, '%')}."
+        f"to cuts against always GPT-4 of: {listed(points, '%')}. Intervals: of the outcomes, and to the published "
+        "points on either side."
     )
     verdict = of_all(claim, points)
     cited_as = f"{claim['source']}; outcomes of {', '.join(best['dataset'])}"
@@ -96,12 +96,12 @@ def bert_cost(claim: pd.Series, evidence: Evidence) -> Judgement:
 
 
 def best_router(claim: pd.Series, evidence: Evidence) -> Judgement:
-    """In how many of the published columns the named router has the highest APGR."""
+    """In how many of the published columns the named router has the highest APGR; the claim is meant of all."""
     rows = published.table()
     rows = rows[rows["training"] != ""]
     best = rows.loc[rows.groupby(["dataset", "training"], sort=False)["apgr"].idxmax()]
     wins = int((best["router"] == claim["value"]).sum())
-    verdict = CONFIRMED if wins == len(best) else CONTRADICTED if wins == 0 else NOT_COMPARABLE
+    verdict = CONFIRMED if wins == len(best) else CONTRADICTED
     others = ", ".join(f"{row.router} on {_NAMES[row.dataset]} ({row.training})" for row in best.itertuples())
-    why = f"{undecided(verdict)}The best by APGR in {wins} of {len(best)} published columns: {others}."
+    why = f"The best by APGR in {wins} of {len(best)} published columns: {others}."
     return Judgement(verdict, why, "source", claim["source"])

@@ -22,7 +22,8 @@ METRICS: dict[str, Metric] = {
     **changes.METRICS,
 }
 # Time, memory and what derives from them: they belong to the machine and the hour, and no second run repeats them.
-TIMED = frozenset({*latency.METRICS, "ready_s", "claims"})
+# Nor does it repeat rows of other metrics whose ``params`` say ``timed``: verdicts on claims that rest on these.
+TIMED = frozenset({*latency.METRICS, "ready_s"})
 DETAILS = ("sees", "opponent", "test", "p_holm")  # fields of a row beside the published columns
 
 
