@@ -67,7 +67,7 @@ def keep(folder: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     front = [f"{part['folder']}/figures/{slug}.png" for part in manifest["notebooks"] for slug in part["front"]]
-    for pattern in (*KEPT, *front):
+    for pattern in (*KEPT, "11_decide/figures/*.png", *front):
         for path in sorted(folder.glob(pattern)):
             if path.suffix != ".pdf":  # it holds the hour at which it was printed
                 (target / path.relative_to(folder)).parent.mkdir(parents=True, exist_ok=True)

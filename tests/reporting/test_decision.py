@@ -111,7 +111,8 @@ def test_pages_have_the_numbers_of_the_decision(decided, tmp_path, language, no_
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
-    "wanted", [{"quality_floor": 1.1}, {"quality_floor": 0.5}, {"latency_budget_ms": 1}, {"gpu": True}]
+    "wanted",
+    [{"quality_floor": 1.1}, {"quality_floor": 0.5}, {"latency_budget_ms": 1}, {"gpu": True}, {"reference": "large"}],
 )
 def test_every_answer_can_be_said(run, wanted, language):
     found = decision.decided(reading.read(run), Constraints(**wanted), bootstraps=20)
@@ -163,9 +164,10 @@ def test_the_command_writes_beside_the_run_and_never_into_it(run, tmp_path, monk
     before = sorted(run.rglob("*"))
     assert main(["decide", str(run), "--language", "zh", "--quality-floor", "0.9"]) == 0
     printed = capsys.readouterr().out
-    assert "knn" in printed and "decision-zh/decision.html" in printed
+    assert "knn" in printed and "decision-run-zh/decision.html" in printed
     assert (
-        json.loads(Path("decision-zh/decision.json").read_text(encoding="utf-8"))["constraints"]["quality_floor"] == 0.9
+        json.loads(Path("decision-run-zh/decision.json").read_text(encoding="utf-8"))["constraints"]["quality_floor"]
+        == 0.9
     )
     assert main(["decide", str(run), "--out", str(run / "decision")]) == 2
     assert main(["decide", str(run), "--language", "fr"]) == 2

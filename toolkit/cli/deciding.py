@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
     )  # fmt: skip
     decide.add_argument(
         "--quality-floor", type=float, default=0.95, metavar="SHARE",
-        help="least share of the best single model's quality (default: %(default)s)",
+        help="least share of the reference's quality (default: %(default)s)",
     )  # fmt: skip
     decide.add_argument(
         "--monthly-requests", type=int, default=1_000_000, metavar="N", help="volume for dollars (default: %(default)s)"
@@ -31,8 +31,11 @@ def add(commands: Any) -> None:
     decide.add_argument(
         "--reference", default="", metavar="MODEL", help="what quality and cost are relative to (default: the best one)"
     )
-    decide.add_argument("--today", default="length-rule", help="the system in use (default: %(default)s)")
-    decide.add_argument("--out", type=Path, metavar="DIR", help="folder of the files (default: decision-LANGUAGE)")
+    decide.add_argument(
+        "--today", default="length-rule", metavar="SYSTEM[@POINT]",
+        help="the system in use, and its operating point where it has several (default: %(default)s)",
+    )  # fmt: skip
+    decide.add_argument("--out", type=Path, metavar="DIR", help="folder of the files (default: decision-RUN-LANGUAGE)")
     decide.set_defaults(run=_decide)
 
 
@@ -48,7 +51,7 @@ def _decide(options: argparse.Namespace) -> int:
         options.reference, options.today,
     )  # fmt: skip
     run = reading.read(options.folder)
-    out = options.out or Path(f"decision-{options.language}")
+    out = options.out or Path(f"decision-{run.path.resolve().name}-{options.language}")
     if out.resolve().is_relative_to(run.path.resolve()):
         raise ToolkitError(f"--out {out}: a folder outside the run was expected, which is never written to again.")
     found = decision.decided(run, wanted, run.manifest["bootstraps"], run.manifest["seed"])

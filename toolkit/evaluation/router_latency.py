@@ -1,7 +1,5 @@
 """What each router adds to a call: one query at a time, text in, decision out, its encoder included."""
 
-from dataclasses import replace
-
 import pandas as pd
 
 from toolkit import encoders
@@ -17,6 +15,7 @@ from toolkit.routers.ensemble import Ensemble
 from toolkit.routers.local import KNearestNeighbours
 
 FAST = "minilm-int8"
+BERT, BERT_LABELS = "bert", 40
 LABELS = 500  # that they are fitted on: neighbours and battles take longer with more
 
 
@@ -46,11 +45,11 @@ def served(pair: Outcomes, seed: int = 0) -> dict[str, Router]:
         "prompt-length": PromptLength(),
         "length-rule": TokenLengthRule(),
         "knn-lexical": KNearestNeighbours(encoder="lexical"),
-        **{name: fast_form(make()) for name, make in LEARNED.items() if name != "bert"},
+        **{name: fast_form(make()) for name, make in LEARNED.items() if name != BERT},
         "selected": candidates(fast_encoder(EVERY_VIEW))[-1],
     }
     fitted = {name: router.fit(train) for name, router in routers.items()}
-    return fitted | {"bert": bert.fit(replace(train.sample(40, seed), name=train.name))}
+    return fitted | {BERT: bert.fit(train.sample(BERT_LABELS, seed))}
 
 
 def rows(
@@ -61,7 +60,7 @@ def rows(
     texts = [[text] for text in queries()["text"]]
     found = interleaved(systems, texts, budget_s, calls=calls, least=least, seed=seed).percentiles(bootstraps)
     notes = [
-        f"{_form(routers[name])}, fitted on {LABELS} labels; {note}"
+        f"{_form(routers[name])}, fitted on {BERT_LABELS if name == BERT else LABELS} labels; {note}"
         for name, note in zip(found["system"], found["note"], strict=True)
     ]
     return found.assign(note=notes, device="cpu")

@@ -33,7 +33,7 @@ def decision_front(
     note: str = "",
     cautious: Mapping[str, Any] | None = None,
 ) -> Figure:
-    """Every candidate by cost and quality, both relative to the best single model; front and choice marked.
+    """Every candidate by cost and quality, both relative to the reference model; front and choice marked.
 
     Args:
         points: ``system``, ``model`` (of single ones), ``kind``, ``share``, ``kept``, ``admitted``, ``front``.
@@ -69,9 +69,9 @@ def decision_front(
     )
     _singles(axes, shown[shown["kind"] == "single"], chosen["system"] if chosen else "")
     if cautious:
-        _mark(axes, cautious, words["cautious"], FRONT, 13, -14)
+        _mark(axes, cautious, words["cautious"], FRONT, 13)
     if chosen:
-        _mark(axes, chosen, words["chosen"], CHOICE, 17, 11)
+        _mark(axes, chosen, words["chosen"], CHOICE, 17)
     ends = axes.get_ylim()
     low = min(floor, *(shown.loc[shown["admitted"] | bound, "kept"]), ends[1])
     axes.set(
@@ -100,19 +100,15 @@ def _singles(axes: Axes, singles: pd.DataFrame, chosen: str) -> None:
         axes.annotate(row.model, (row.share, row.kept), **side, **beside(), fontsize=8, zorder=7)
 
 
-def _mark(axes: Axes, chosen: Mapping[str, Any], word: str, colour: str, size: float, above: float) -> None:
-    """The choice with its two intervals."""
+def _mark(axes: Axes, chosen: Mapping[str, Any], word: str, colour: str, size: float) -> None:
+    """The choice with its two intervals, named in the legend: beside the point names would hide each other."""
     x, y = chosen["share"], chosen["kept"]
     if x["value"] is None or y["value"] is None:
         return
     if "low" in x and "low" in y:
         axes.plot([x["low"], x["high"]], [y["value"]] * 2, color=colour, lw=1.6, zorder=8)
         axes.plot([x["value"]] * 2, [y["low"], y["high"]], color=colour, lw=1.6, zorder=8)
-    axes.plot(x["value"], y["value"], "*", color=colour, ms=size, mec="white", mew=1.2, zorder=9)
-    side = {"xytext": (12, above), "ha": "left"} if x["value"] < 0.6 else {"xytext": (-12, above), "ha": "right"}
-    paper = {"fc": "white", "ec": "none", "alpha": 0.85, "pad": 1.2}
-    type_face = {"fontsize": 9.5, "color": colour, "fontweight": "bold", "bbox": paper}
-    axes.annotate(word, (x["value"], y["value"]), **side, **beside(), **type_face, zorder=9)
+    axes.plot(x["value"], y["value"], "*", color=colour, ms=size, mec="white", mew=1.2, zorder=9, label=word, ls="")
 
 
 def decision_ranges(bands: Sequence[Mapping[str, Any]], title: str, note: str = "") -> Figure:

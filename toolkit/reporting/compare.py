@@ -266,9 +266,7 @@ def _markdown(compared: Compared) -> str:
     for section in sections(compared):
         lines += [f"## {section.title}", *([section.text] if section.text else [])]
         if len(section.table):
-            rows = [section.table.columns, ["---"] * section.table.shape[1], *section.table.to_numpy()]
-            cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
-            lines.append("\n".join(f"| {' | '.join(row)} |" for row in cells))
+            lines.append(present.as_markdown(section.table))
     return "\n\n".join([*lines, _DEFINITION]) + "\n"
 
 

@@ -89,6 +89,13 @@ def wide(measurements: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:
     return table.rename_axis(index=None, columns=None)
 
 
+def as_markdown(table: pd.DataFrame) -> str:
+    """Columns and rows as a Markdown table, its index left out."""
+    clean = lambda cell: str(cell).replace("|", "\\|").replace("\n", " ")  # noqa: E731
+    rows = [table.columns, ["---"] * table.shape[1], *table.to_numpy(object)]
+    return "\n".join(f"| {' | '.join(map(clean, row))} |" for row in rows)
+
+
 def with_notes(rows: pd.DataFrame, table: pd.DataFrame, heading: str) -> pd.DataFrame:
     """A ``wide`` table of the rows with the notes of its systems in a last column."""
     return table.assign(**{heading: rows.drop_duplicates("system").set_index("system")["note"]})

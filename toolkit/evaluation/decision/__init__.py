@@ -1,7 +1,7 @@
 """The decision: which router under which constraints, from a run's tables alone. Pure, no file is read or written.
 
 ``decide`` gives plain types only, and no words: statements name their sentences (``statements``), which stand in
-``toolkit/reporting/wording``.
+``toolkit/reporting/decision/wording``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,12 @@ from toolkit.errors import ToolkitError
 from toolkit.evaluation.decision import candidates, prices, recommendation, survey
 from toolkit.evaluation.decision.checklist import checklist
 from toolkit.evaluation.decision.constraints import Constraints
-from toolkit.evaluation.decision.doubts import doubts, spent
-from toolkit.evaluation.decision.recommendation import ROUTER, SINGLE, Judged
+from toolkit.evaluation.decision.doubts import doubts
+from toolkit.evaluation.decision.recommendation import Judged
 from toolkit.evaluation.decision.roadmap import roadmap
 from toolkit.evaluation.decision.rows import Rows
-from toolkit.evaluation.decision.statements import Statement, finite, number, say
+from toolkit.evaluation.decision.sentences import sentences, timed_as
+from toolkit.evaluation.decision.statements import finite
 
 __all__ = ["Constraints", "decide"]
 
@@ -54,7 +55,8 @@ def decide(
         as not measured.
 
     Raises:
-        ToolkitError: the constraints name a reference or a system in use that no data set has.
+        ToolkitError: the constraints name a reference or a system in use that no data set has, or a system in use of
+            several operating points without saying which.
     """
     constraints, facts, rows = constraints or Constraints(), facts or {}, Rows(measurements)
     by_analysis = {name: choices[choices["analysis"] == name] for name in ("trained_cost", "trained", "acceptance")}
@@ -64,7 +66,7 @@ def decide(
         own = {name: frame[frame["dataset"] == dataset] for name, frame in by_analysis.items()}
         judged[dataset] = _judge(rows, dataset, own, constraints, bootstraps, seed)
         parts.append(_part(rows, dataset, own, judged[dataset], weights, constraints, facts))
-    _require(constraints, [one for both in judged.values() for one in both if one])
+    _require(constraints, [both[0] or both[1] for both in judged.values() if any(both)])
     for part in parts:
         part["doubts"] = doubts(rows, part, constraints, facts)
         part["roadmap"] = roadmap(rows, part, constraints)
@@ -89,13 +91,21 @@ def _datasets(by_analysis: Mapping[str, pd.DataFrame], measurements: pd.DataFram
 
 
 def _require(constraints: Constraints, judged: Sequence[Judged]) -> None:
-    """Refuse a reference or a system in use that no data set knows."""
+    """Refuse a reference or a system in use that no data set knows, and one of which the point is not known."""
     models = {name for one in judged for name in one.candidates.names}
     if judged and constraints.reference and constraints.reference not in models:
         raise ToolkitError(f"reference is one of {', '.join(sorted(models))}; {constraints.reference!r} was given.")
     systems = {name for one in judged for name in one.sees}
-    if judged and constraints.today not in systems | {Constraints.today}:
-        raise ToolkitError(f"today is one of {', '.join(sorted(systems))}; {constraints.today!r} was given.")
+    found = [one.candidates.find(constraints.today) for one in judged]
+    if judged and constraints.today != Constraints.today and not any(map(len, found)):
+        raise ToolkitError(
+            f"today is one of {', '.join(sorted(systems))}, of several points as system@point; "
+            f"{constraints.today!r} was given."
+        )
+    for one, several in zip(judged, found, strict=True):
+        if len(several) > 1:
+            points = ", ".join(one.candidates.points[several])
+            raise ToolkitError(f"today is given as {constraints.today}@POINT, of {points}; no point was given.")
 
 
 def _judge(
@@ -129,7 +139,7 @@ def _part(
     part: dict[str, Any] = {
         "dataset": dataset, "analysis": analysis, "synthetic": known.get("synthetic"), "in_dollars": bool(both[0]),
         "cost_source": known.get("cost_source"), "checklist": asked, "recommended": None, "cautious": None,
-        "model": None,
+        "model": None, "reference": judged.reference if judged else None,
         "models": judged.candidates.names if judged else list(known.get("models") or []),
         "chosen_on": 0, "reported_on": 0, "candidates": [], "points": [], "front": [], "prices": None, "errors": None,
     }  # fmt: skip
@@ -143,7 +153,7 @@ def _part(
             "candidates": recommendation.table(judged), "points": recommendation.points(judged),
             "front": recommendation.front(judged), "prices": prices.prices(judged), "errors": prices.errors(judged),
         }  # fmt: skip
-    part["sentences"] = _sentences(part, judged, constraints)
+    part |= {"timed_as": timed_as(part), "sentences": sentences(part, constraints)}
     return part
 
 
@@ -156,92 +166,3 @@ def _primary(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The data set that common tables are about: one with a recommendation, in dollars, real, the first of these."""
     rank = lambda part: (part["recommended"] is None, not part["in_dollars"], bool(part["synthetic"]))  # noqa: E731
     return min(parts, key=rank, default=None)
-
-
-# -- sentences --------------------------------------------------------------------------------------------------------
-
-
-def _sentences(part: Mapping[str, Any], judged: Judged | None, constraints: Constraints) -> list[Statement]:
-    """What a reader should take away, the answer first."""
-    if judged is None:
-        return [say("nothing_judged", dataset=part["dataset"])]
-    data = say(
-        {True: "data_synthetic", False: "data_real"}.get(part["synthetic"], "data_unknown"), dataset=part["dataset"]
-    )
-    chosen = part["recommended"]
-    if chosen is None:
-        return [_nobody(part, judged, constraints, data)]
-    said = [_answer(part, chosen, data)]
-    if chosen["model"] != part["model"]:
-        said.append(say(f"floor_{chosen['floor']}", floor=number(constraints.quality_floor, "share")))
-    if part["cautious"]:
-        said.append(_other("cautious", part, part["cautious"]))
-    if chosen["unhurried"]:
-        said.append(_other("unhurried", part, chosen["unhurried"], ms=chosen["unhurried"]["latency"]))
-    baseline = chosen["against"].get("baseline")
-    router = chosen["against"].get("router")
-    if chosen["kind"] == ROUTER and baseline:
-        said.append(say(f"baseline_{baseline['spent_verdict']}", **_beside(part, baseline)))
-    elif router:
-        same = router["spent_difference"]["value"] == 0 == router["quality_difference"]["value"]
-        said.append(say("routers_same" if same else "routers_dearer", **_beside(part, router)))
-    elif chosen["kind"] != ROUTER:
-        said.append(say("routers_none"))
-    if chosen["money"] and chosen["model"] != part["model"]:
-        said.append(say("money", requests=constraints.monthly_requests, model=part["model"],
-                        error=number(constraints.error_usd, "USD"), **chosen["money"]))  # fmt: skip
-    return said
-
-
-def _other(name: str, part: Mapping[str, Any], found: Mapping[str, Any], **more: Any) -> Statement:
-    """A sentence about another choice than the recommended one."""
-    at = say("at_cost" if part["in_dollars"] else "at_calls", share=found["share"])
-    return say(name, who=_weighed(found), kept=found["kept"], at=at, **more)
-
-
-def _beside(part: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    return {"other": _who(other), "difference": spent(part, other), "quality": other["quality_difference"]}
-
-
-def _who(found: Mapping[str, Any]) -> Statement:
-    """A system by its name and, where it has several, its operating point."""
-    if found["kind"] == SINGLE:
-        return say("who_single", system=found["model"])
-    return say("who_point" if found["point"] != "rule" else "who_rule", system=found["system"], point=found["point"])
-
-
-def _answer(part: Mapping[str, Any], chosen: Mapping[str, Any], data: Statement) -> Statement:
-    """The first sentence."""
-    today = chosen["against"].get("today")
-    how = "at_cost" if part["in_dollars"] else "at_calls"
-    values = {
-        "who": _weighed(chosen), "kept": chosen["kept"], "at": say(how, share=chosen["share"]), "model": part["model"],
-        "prompts": part["reported_on"], "data": data,
-    }  # fmt: skip
-    values["today"] = (
-        say("today", kept=today["kept"], at=say(how, share=today["share"]), system=today["system"])
-        if today
-        else say("nothing")
-    )
-    name = chosen["kind"]
-    if chosen["kind"] == SINGLE:
-        name = "best" if chosen["model"] == part["model"] else "single"
-    return say(f"answer_{name}", **values)
-
-
-def _weighed(chosen: Mapping[str, Any]) -> Statement:
-    """The choice by name, point and weight."""
-    if chosen.get("weight") is None or chosen["kind"] == SINGLE:
-        return _who(chosen)
-    weight = number(chosen["weight"], "weight")
-    return say("who_weighed", system=chosen["system"], point=chosen["point"], weight=weight)
-
-
-def _nobody(part: Mapping[str, Any], judged: Judged, constraints: Constraints, data: Statement) -> Statement:
-    """Nobody meets the constraints: who comes nearest, and who fell to which constraint."""
-    count = {by: sum(row["excluded_by"] == by for row in part["candidates"]) for by in ("floor", "latency")}
-    able = [row for row in part["points"] if row["admitted"]]
-    best = max((row["kept"] for row in able if row["kept"] is not None), default=None)
-    return say("answer_nobody", floor=number(constraints.quality_floor, "share"), model=part["model"], data=data,
-               best=number(best, "share") if best is not None else say("nothing"), too_low=count["floor"],
-               too_slow=count["latency"], budget=number(constraints.latency_budget_ms, "ms"))  # fmt: skip

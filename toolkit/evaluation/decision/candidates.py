@@ -71,6 +71,11 @@ class Candidates:
         quality, spent = (matrix[alone][:, self.chosen_on].mean(axis=1) for matrix in (self.quality, self.spent))
         return int(alone[np.lexsort((spent, -quality))[0]])
 
+    def find(self, name: str) -> np.ndarray:
+        """Indices (k,) of a system's points, or of the one of ``system@point``."""
+        both = [f"{system}@{point}" for system, point in zip(self.systems, self.points, strict=True)]
+        return np.flatnonzero((self.systems == name) | (np.array(both, dtype=object) == name))
+
     def spent_at(self, model: int, factor: float) -> np.ndarray:
         """``spent`` (K, n) if calls of one model, a code, cost ``factor`` times as much; choices stay."""
         return np.where(self.models == model, factor * self.spent, self.spent)
@@ -203,6 +208,22 @@ class Told:
         below = means[:, other] if isinstance(index, int) else means[:, [other]]
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(below > 0, means[:, index] / below, np.nan)
+
+    def jointly_low(self, other: int, offered: np.ndarray, level: float = statistics.LEVEL) -> np.ndarray:
+        """Lower bounds (K,) of the quality over another's that hold for all offered candidates, bool (K,), at once.
+
+        Max-t: each bound lies c standard errors of the bootstrap below its estimate, and c is the ``level`` quantile
+        over the replicates of the largest standardised deviation that any offered candidate shows. It is the first
+        step of Romano and Wolf 2005 (Econometrica 73, 1237-1282), with one standard error a candidate. Who is picked by
+        such a bound is not picked for its luck, however many were looked at.
+        """
+        ratio = self.ratio(self.quality, slice(None), other)
+        estimates, replicates = ratio[0], ratio[1:][np.isfinite(ratio[1:]).all(axis=1)]
+        if not len(replicates) or not offered.any():
+            return np.full(len(estimates), -np.inf)
+        error = replicates.std(axis=0)
+        moved = (replicates - estimates) / np.where(error > SLACK, error, np.inf)
+        return estimates - np.quantile(moved[:, offered].max(axis=1), level) * error
 
 
 def accuracies(candidates: Candidates, told: Told, index: int, best: int) -> dict[str, np.ndarray]:

@@ -17,10 +17,10 @@ class Constraints:
         gpu: whether there is a GPU where the router will run.
         error_usd: what a lost unit of quality (an answer wrong that the reference gets right) costs beside the calls.
         reference: the single model that quality and cost are relative to; the best one where empty.
-        today: the system in use, which a recommendation is held against.
+        today: the system in use, which a recommendation is held against; ``system@point`` where it has several points.
 
     Raises:
-        ToolkitError: a value that is none.
+        ToolkitError: a value that is none, or is not finite.
     """
 
     latency_budget_ms: float = 5.0
@@ -37,8 +37,9 @@ class Constraints:
             ("error_usd", 0.0, math.inf),
         ):  # fmt: skip
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            real = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            if not real or not least <= value <= most:
                 limits = f"from {least:g}" + ("" if math.isinf(most) else f" to {most:g}")
-                raise ToolkitError(f"{name} takes a number {limits}; {value!r} was given.")
+                raise ToolkitError(f"{name} takes a finite number {limits}; {value!r} was given.")
         if not isinstance(self.gpu, bool):
             raise ToolkitError(f"gpu is true or false; {self.gpu!r} was given.")

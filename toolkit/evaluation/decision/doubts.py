@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from toolkit.evaluation.decision.constraints import Constraints
-from toolkit.evaluation.decision.rows import Rows, detail
-from toolkit.evaluation.decision.statements import Statement, number, of_row, say
+from toolkit.evaluation.decision.rows import Rows, detail, timed
+from toolkit.evaluation.decision.sentences import beside_baseline, form, spent
+from toolkit.evaluation.decision.statements import Statement, negated, number, of_row, placed, say
 
 FEW_PROMPTS, WIDE = 200, 0.1  # reporting prompts and width of an interval of a share that deserve a warning
 _LANGUAGE_GAP = 0.1
@@ -23,23 +24,27 @@ def doubts(rows: Rows, part: Mapping[str, Any], constraints: Constraints, facts:
         Statements with ``topic`` and ``loud``: whether it bites with these numbers, and is not only a condition.
     """
     chosen = part["recommended"]
-    found = [*_data(part), *_costs(part)]
+    found = [*_data(part, constraints), *_costs(part)]
     if chosen is None:
         return found
     reads_text = chosen["kind"] != "single"
-    found += _statistics(part, chosen)
+    found += [*_statistics(part, chosen), *_money(part, chosen, constraints)]
     if reads_text:
         found += [*_time(rows, chosen, constraints), *_shift(rows, part["dataset"], chosen["system"])]
         found += _languages(part, chosen["system"])
-    return [*found, *_prices(part), *_machine(facts, constraints), *_cache(rows)]
+    return [*found, *_prices(part), *_machine(facts, constraints), *_cache(rows, part["dataset"])]
 
 
 def _doubt(topic: str, loud: bool, name: str, **values: Any) -> Statement:
     return say(name, **values) | {"topic": topic, "loud": bool(loud)}
 
 
-def _data(part: Mapping[str, Any]) -> list[Statement]:
-    return [_doubt("data", True, "doubt_synthetic", dataset=part["dataset"])] if part["synthetic"] else []
+def _data(part: Mapping[str, Any], constraints: Constraints) -> list[Statement]:
+    found = [_doubt("data", True, "doubt_synthetic", dataset=part["dataset"])] if part["synthetic"] else []
+    if part["reference"] == "missing":
+        given = {"wanted": constraints.reference, "dataset": part["dataset"], "model": part["model"]}
+        found.append(_doubt("data", True, "doubt_reference", **given))
+    return found
 
 
 def _costs(part: Mapping[str, Any]) -> list[Statement]:
@@ -58,31 +63,32 @@ def _statistics(part: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[Stat
         found.append(_doubt("chance", True, f"doubt_floor_{chosen['floor']}", kept=kept))
     baseline = chosen["against"].get("baseline")
     if baseline and chosen["kind"] == "router":
-        sure = baseline["spent_verdict"] == "less"
-        name = "doubt_baseline" if sure else "doubt_baseline_unsure"
-        found.append(
-            _doubt("chance", not sure, name, other=baseline["system"], difference=spent(part, baseline),
-                   quality=baseline["quality_difference"])
-        )  # fmt: skip
+        how = beside_baseline(baseline)
+        told = {"difference": spent(part, baseline), "quality": baseline["quality_difference"]}
+        found.append(_doubt("chance", how != "less", f"doubt_baseline_{how}", other=baseline["system"], **told))
     return found
 
 
-def spent(part: Mapping[str, Any], other: Mapping[str, Any]) -> Statement:
-    """The difference in cost to another system, in what the data set counts."""
-    return say("spent_dollars" if part["in_dollars"] else "spent_calls", difference=other["spent_difference"])
+def _money(part: Mapping[str, Any], chosen: Mapping[str, Any], constraints: Constraints) -> list[Statement]:
+    """Where lost quality costs more than the cheaper calls save."""
+    net = chosen["money"]["net_usd_per_month"] if chosen["money"] else number(0.0)
+    if net["value"] is None or net["value"] >= 0:
+        return []
+    error = number(constraints.error_usd, "USD")
+    return [_doubt("prices", True, "doubt_money", error=error, model=part["model"], usd=negated(net))]
 
 
 def _time(rows: Rows, chosen: Mapping[str, Any], constraints: Constraints) -> list[Statement]:
     system, budget = chosen["system"], number(constraints.latency_budget_ms, "ms")
     if chosen["latency"] is None:
         return [_doubt("time", True, "doubt_latency_unmeasured", system=system)]
-    slow = rows.estimate("router_latency", "p90_ms", system) or rows.estimate(
-        "router_latency", "p90_ms", system.partition(" (")[0]
-    )
+    other = form(chosen["latency"])
+    found = [_doubt("time", True, "doubt_latency_form", system=system, form=other)] if other else []
+    slow = timed(rows.latencies(constraints.gpu, "p90_ms"), system)
     if slow and slow["value"] > constraints.latency_budget_ms:
-        return [_doubt("time", True, "doubt_latency_p90", system=system, p90=slow, budget=budget)]
+        return [*found, _doubt("time", True, "doubt_latency_p90", system=system, p90=slow, budget=budget)]
     near = chosen["latency"].get("high", 0.0) > constraints.latency_budget_ms
-    return [_doubt("time", near, "doubt_latency", system=system, ms=chosen["latency"], budget=budget)]
+    return [*found, _doubt("time", near, "doubt_latency", system=system, ms=chosen["latency"], budget=budget)]
 
 
 def _shift(rows: Rows, dataset: str, system: str) -> list[Statement]:
@@ -164,10 +170,11 @@ def _machine(facts: Mapping[str, Any], constraints: Constraints) -> list[Stateme
     return found
 
 
-def _cache(rows: Rows) -> list[Statement]:
+def _cache(rows: Rows, dataset: str) -> list[Statement]:
     usual = rows.of("promise", "violations")
     told = {name: usual[usual["system"].str.endswith(name)] for name in ("at delta", "guaranteed")}
     if any(part.empty for part in told.values()):
         return [_doubt("cache", False, "doubt_cache_unmeasured")]
     broken = {name: of_row(part.iloc[0].to_dict(), "share") for name, part in told.items()}
-    return [_doubt("cache", False, "doubt_cache", usual=broken["at delta"], proven=broken["guaranteed"])]
+    said = say("doubt_cache", usual=broken["at delta"], proven=broken["guaranteed"])
+    return [placed(said, usual.iloc[0].to_dict(), dataset) | {"topic": "cache", "loud": False}]

@@ -11,7 +11,6 @@ from toolkit.evaluation.decision.candidates import SLACK, Candidates, Told, chea
 from toolkit.evaluation.decision.constraints import Constraints
 from toolkit.evaluation.decision.rows import timed
 from toolkit.evaluation.decision.statements import Estimate, estimate, finite, number
-from toolkit.evaluation.statistics import interval
 from toolkit.routers import BASELINES
 
 OPEN = ("text", "nothing")  # what a router may see that is to decide about traffic
@@ -30,8 +29,11 @@ class Judged:
 
     Attributes:
         best: index of the reference, the best single model; None where the table has no single model.
+        reference: ``best`` single model, the one ``given``, or ``missing``: given, not judged, so the best stands in.
         kinds: single, baseline (trivial), router or reference (sees what traffic does not show), object (K,).
-        admitted: who may be recommended, whatever it costs, bool (K,).
+        untimed: routers (they learn) whose time was not measured.
+        admitted: who may be recommended, whatever it costs, bool (K,). An untimed router may only where without the
+            untimed ones nothing but the best single model itself reaches the floor.
     """
 
     def __init__(
@@ -49,12 +51,17 @@ class Judged:
         self._resampling = (bootstraps, seed)
         self.told = Told(candidates, ~candidates.chosen_on, *self._resampling)
         self.best = candidates.best_single(constraints.reference)
+        given = constraints.reference
+        self.reference = "best" if not given else "given" if self.model() == given else "missing"
         alone = dict(zip(candidates.systems, candidates.singles, strict=True))
         kind = {name: _kind(name, alone[name], sees) for name, sees in self.sees.items()}
         self.kinds = np.array([kind[name] for name in candidates.systems], dtype=object)
-        slow = {name for name in kind if self.milliseconds(name) > constraints.latency_budget_ms}
-        self.admitted = np.array([kind[name] != REFERENCE and name not in slow for name in candidates.systems])
         self.plain = np.array([(SINGLE, BASELINE, ROUTER, REFERENCE).index(kind) for kind in self.kinds])
+        self.untimed = {name for name in kind if kind[name] == ROUTER and not self.latency[name]}
+        slow = {name for name in kind if self.milliseconds(name) > constraints.latency_budget_ms}
+        offered = np.array([kind[name] != REFERENCE and name not in slow for name in candidates.systems])
+        known = offered & ~np.isin(candidates.systems, list(self.untimed))
+        self.admitted = offered if self.choose(known) in (None, self.best) else known
         self.chosen = self.choose()
 
     @cached_property
@@ -68,9 +75,9 @@ class Judged:
         return self.candidates.means(self.candidates.spent)
 
     def milliseconds(self, system: str) -> float:
-        """Median time of a decision; 0 for what never reads the prompt, and where nothing was measured."""
+        """Median time of a decision; 0 where nothing was measured (``untimed``), as of single models and rules."""
         measured = self.latency[system]
-        return measured["value"] if measured and self.sees[system] != "nothing" else 0.0
+        return measured["value"] if measured else 0.0
 
     def model(self) -> str:
         """Name of the reference."""
@@ -89,12 +96,11 @@ class Judged:
 
     @cached_property
     def cautious(self) -> int | None:
-        """The cheapest whose whole interval reaches the floor on the choosing half; the reference at the latest."""
+        """The cheapest of those whose lower bounds, which hold all at once, reach the floor on the choosing half."""
         if self.best is None:
             return None
         there = Told(self.candidates, self.candidates.chosen_on, *self._resampling)
-        low, _ = interval(there.ratio(there.quality, slice(None), self.best))
-        sure = low >= self.constraints.quality_floor - SLACK
+        sure = there.jointly_low(self.best, self.admitted) >= self.constraints.quality_floor - SLACK
         return self.choose(self.admitted & sure)
 
     def of(self, system: str, floor: float | None = None) -> int | None:
@@ -118,14 +124,19 @@ class Judged:
         alone = found.names[found.models[index, 0]] if self.kinds[index] == SINGLE else None
         return told | {"model": alone}
 
-    def floor_met(self, index: int) -> str:
-        """``kept``, ``unsure`` or ``missed``: the floor against the interval on the reporting half."""
-        kept, floor = self.kept(index), self.constraints.quality_floor
-        if kept["value"] is None:
+    def floor_met(self, index: int, floor: float | None = None) -> str:
+        """The floor against the interval on the reporting half.
+
+        ``kept`` by the whole of it, ``unsure`` where the estimate keeps it and the interval reaches below, ``below``
+        where the estimate lies under it and the interval reaches above, ``missed`` by the whole of it.
+        """
+        kept = self.kept(index)
+        floor, value = (self.constraints.quality_floor if floor is None else floor) - SLACK, kept["value"]
+        if value is None:
             return "unsure"
-        if kept.get("low", kept["value"]) >= floor:
-            return "kept"
-        return "missed" if kept.get("high", kept["value"]) < floor else "unsure"
+        if value < floor:
+            return "missed" if kept.get("high", value) < floor else "below"
+        return "kept" if kept.get("low", value) >= floor else "unsure"
 
     def money(self, index: int) -> dict[str, Estimate] | None:
         """Dollars a month at the volume; None where costs are unknown."""
@@ -172,7 +183,7 @@ def recommended(judged: Judged) -> dict[str, Any] | None:
     """The choice, told on the other half; None where nobody meets the constraints.
 
     ``against`` has it beside what is in use today, the best trivial baseline and the best learned router; ``unhurried``
-    is who would be chosen without a latency budget, None where that changes nothing.
+    is who would be chosen without a latency budget and whether timed or not, None where that changes nothing.
     """
     index = judged.chosen
     if index is None:
@@ -180,10 +191,12 @@ def recommended(judged: Judged) -> dict[str, Any] | None:
     told = judged.name(index) | {"kept": judged.kept(index), "share": judged.share(index)}
     told |= {"floor": judged.floor_met(index), "money": judged.money(index)}
     system = told["system"]
-    told["latency"] = number(0.0, "ms") if judged.sees[system] == "nothing" else judged.latency[system]
+    told["latency"] = judged.latency[system]
+    if not told["latency"] and judged.sees[system] == "nothing" and system not in judged.untimed:
+        told["latency"] = number(0.0, "ms")
     trivial = np.isin(judged.kinds, (SINGLE, BASELINE))
     others = {
-        "today": next(iter(np.flatnonzero(judged.candidates.systems == judged.constraints.today)), None),
+        "today": next(iter(judged.candidates.find(judged.constraints.today)), None),
         "baseline": judged.choose(judged.admitted & trivial),
         "router": judged.choose(judged.admitted & ~trivial),
     }
@@ -217,6 +230,8 @@ def table(judged: Judged) -> list[dict[str, Any]]:
             by = "sees"
         elif judged.milliseconds(system) > judged.constraints.latency_budget_ms:
             by = "latency"
+        elif system in judged.untimed and not judged.admitted[judged.candidates.find(system)].any():
+            by = "untimed"
         elif index is None:
             by = "floor"
         elif index != judged.chosen:
@@ -228,7 +243,7 @@ def table(judged: Judged) -> list[dict[str, Any]]:
             kind = judged.kinds[list(judged.candidates.systems).index(system)]
             row |= {"point": None, "kind": kind, "model": None, "kept": None, "share": None}
         rows.append(row)
-    order = ("", "cost", "latency", "floor", "sees")
+    order = ("", "cost", "latency", "untimed", "floor", "sees")
     share = lambda row: row["share"]["value"] if row["share"] and row["share"]["value"] is not None else math.inf  # noqa: E731
     return sorted(rows, key=lambda row: (order.index(row["excluded_by"]), share(row), row["system"]))
 

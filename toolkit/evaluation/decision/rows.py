@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ _COLUMNS = (
     *("notebook", "dataset", "split", "system", "metric", "value", "ci_low", "ci_high", "unit", "n", "device"),
     *("params", "note", "analysis", "sees", "opponent", "p_holm"),
 )
+_SHIPPED = "XLM-RoBERTa-base classifier, "  # notebook 04's names for what RouteLLM ships as bert begin so
+_FORM = re.compile(r"([^;]*?)(?:, fitted on (\d+) labels)?(?:;|$)")  # how a note of router_latency begins
 
 
 class Rows:
@@ -70,14 +73,28 @@ class Rows:
                 found.setdefault(system, sees)
         return found
 
-    def latencies(self, gpu: bool) -> dict[str, Estimate]:
-        """Median milliseconds of a decision by router, on the CPU, or on a GPU where there is one and it was timed."""
+    def latencies(self, gpu: bool, metric: str = "p50_ms") -> dict[str, Estimate]:
+        """Milliseconds of a decision by router, on the CPU, or on a GPU where there is one and it was timed.
+
+        Beside an estimate stand ``device``, and what was timed: its ``form``, on how many ``labels`` it was fitted
+        ("" and None where the note does not say) and of which ``dataset``.
+        """
         found = {}
-        for row in self.of("router_latency", "p50_ms").to_dict("records"):
+        for row in self.of("router_latency", metric).to_dict("records"):
             on_gpu = str(row["device"]) == "cuda"
             if math.isfinite(row["value"]) and (not on_gpu or gpu) and (on_gpu or row["system"] not in found):
-                found[row["system"]] = of_row(row, "ms") | {"device": row["device"]}
+                form, labels = _FORM.match(row["note"] if isinstance(row["note"], str) else "").groups()
+                found[row["system"]] = of_row(row, "ms") | {
+                    "device": row["device"], "form": form, "labels": int(labels) if labels else None,
+                    "dataset": row["dataset"],
+                }  # fmt: skip
         return found
+
+    def shipped(self) -> Mapping | None:
+        """The row of the fastest way in which a network of the size of RouteLLM's bert was timed; None of none."""
+        timed = self.of("latency", "p50_ms")
+        timed = timed[timed["system"].astype(str).str.startswith(_SHIPPED) & timed["value"].notna()]
+        return timed.loc[timed["value"].idxmin()].to_dict() if len(timed) else None
 
 
 def timed(latency: Mapping[str, Estimate], system: str) -> Estimate | None:

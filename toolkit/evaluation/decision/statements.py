@@ -1,6 +1,7 @@
 """What a decision is made of before it has words: estimates, and sentences by name. Plain types only, so JSON.
 
-A statement is ``{"say": name, "with": values}``; the words stand in ``toolkit/reporting/wording``, one file a language.
+A statement is ``{"say": name, "with": values}``; the words stand in ``toolkit/reporting/decision/wording``, one file a
+language.
 A value is text, a number, an estimate, or another statement.
 """
 
@@ -40,6 +41,18 @@ def of_row(row: Mapping[str, Any] | None, unit: str = "") -> Estimate | None:
     if row is None or not math.isfinite(row["value"]):
         return None
     return number(row["value"], unit or row["unit"], row["ci_low"], row["ci_high"])
+
+
+def negated(found: Estimate) -> Estimate:
+    """The same estimate with its sign turned, so that what is said to be less is told as a positive figure."""
+    value, nothing = found["value"], math.nan
+    return number(nothing if value is None else 0.0 - value, found["unit"],
+                  0.0 - found.get("high", nothing), 0.0 - found.get("low", nothing))  # fmt: skip
+
+
+def placed(what: Statement, row: Mapping[str, Any], dataset: str) -> Statement:
+    """A statement; with the data set that its row is of, where that is not the one spoken about."""
+    return what if row["dataset"] == dataset else say("on_other", what=what, dataset=str(row["dataset"]))
 
 
 def finite(value: float) -> float | None:

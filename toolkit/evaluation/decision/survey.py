@@ -12,7 +12,7 @@ from toolkit.evaluation.decision.candidates import read
 from toolkit.evaluation.decision.constraints import Constraints
 from toolkit.evaluation.decision.recommendation import ROUTER, Judged
 from toolkit.evaluation.decision.rows import Rows, timed
-from toolkit.evaluation.decision.statements import Estimate, estimate, number, say
+from toolkit.evaluation.decision.statements import Estimate, Statement, estimate, number, of_row, placed, say
 
 _BERT, _ARCH, _TX402 = "RouteLLM BERT", "Arch-Router 1.5B", "tx402"
 # Family -> (system of the claims, system of notebook 03, or how its name begins).
@@ -44,7 +44,7 @@ def families(
     """One row a family that the survey names: every dimension as claimed, as measured, or why not measured.
 
     Args:
-        dataset: whose figures stand in the measured cells.
+        dataset: whose figures stand in the measured cells; those of another one, where a notebook runs once, name it.
         judged, pair: its candidates in dollars and as a pair; what is missing stays unmeasured.
         claims: rows of the ledger: section, system, metric, low, high, unit, value.
     """
@@ -109,9 +109,9 @@ def _measured(
     latency: Mapping[str, Estimate],
 ) -> dict[str, list]:
     if family == "arch-router":
-        return _arch(rows)
+        return _arch(rows, dataset)
     if family == "tx402-emulation":
-        return _emulation(rows)
+        return _emulation(rows, dataset)
     if not system:
         return {}
     cells: dict[str, list] = {
@@ -119,37 +119,46 @@ def _measured(
         "online": [say("no")], "cache": [say("no")],
     }  # fmt: skip
     own = timed(latency, system)
-    cells["latency"] = [say("latency_of", what=system, ms=own)] if own else []
-    if family == "routellm-bert":
-        shipped = rows.estimate("latency", "p50_ms", "XLM-RoBERTa-base classifier, plain")
-        cells["latency"] += [say("latency_shipped", ms=shipped)] if shipped else []
+    if own:
+        what = ", ".join(filter(None, (system.partition(" (")[0], own["form"])))
+        cells["latency"] = [placed(say("latency_of", what=what, ms=own), own, dataset)]
     for name, analysis, metric in (("apgr", "trained", "apgr"), ("labelled", "acceptance", "acceptance_accuracy")):
         found = rows.estimate(analysis, metric, system, dataset)
         cells.setdefault("accuracy", []).extend([say(f"accuracy_{name}", value=found)] if found else [])
     cells["saving"] = [cut for cut in (_cut(judged, system),) if cut] or [cut for cut in (_cut(pair, system),) if cut]
+    if family == "routellm-bert":
+        for name in ("latency", "accuracy", "saving"):
+            cells[name] = [say("stand_in_bert", system=system, what=told) for told in cells.get(name, [])]
+        shipped = rows.shipped()
+        if shipped is not None:
+            way = say("way_plain" if shipped["system"].endswith("plain") else "way_fast")
+            told = say("latency_shipped", ms=of_row(shipped, "ms"), way=way)
+            cells["latency"] += [placed(told, shipped, dataset)]
     both = judged or pair
     cells["models"] = [say("models_of", number=len(both.candidates.names))] if both else []
     return cells
 
 
 def _cut(judged: Judged | None, system: str) -> dict | None:
-    """Cost cut at equal quality: the point that equals the best single model on one half, told on the other."""
+    """Cost cut by the point that equals the reference on one half, told on the other, where it may not equal it."""
     if judged is None or judged.best is None or system not in set(judged.candidates.systems):
         return None
     index = judged.of(system, floor=1.0)
     if index is None:
         return say("saving_never")
     cut = estimate(1 - judged.told.ratio(judged.told.spent, index, judged.best), "share")
-    return say("saving_cost" if judged.candidates.in_dollars else "saving_calls", cut=cut, kept=judged.kept(index))
+    told = say("saving_cost" if judged.candidates.in_dollars else "saving_calls", cut=cut, kept=judged.kept(index))
+    missed = {"missed": "off_target", "below": "perhaps_off_target"}.get(judged.floor_met(index, floor=1.0))
+    return say(missed, what=told) if missed else told
 
 
-def _arch(rows: Rows) -> dict[str, list]:
-    written = rows.estimate("policy-latency", "p50_ms", "1.5B generated, whole prompt, CPU bf16")
-    labels = rows.estimate("policy-latency", "p50_ms", _LABELS)
+def _arch(rows: Rows, dataset: str) -> dict[str, list]:
+    row = rows.one("policy-latency", "p50_ms", "1.5B generated, whole prompt, CPU bf16")
+    written, labels = of_row(row), rows.estimate("policy-latency", "p50_ms", _LABELS)
     if not written or not labels:
         return {}
-    return {"class": [say("class_arch")], "parameters": [say("parameters_arch")],
-            "latency": [say("latency_arch", written=written, labels=labels)]}  # fmt: skip
+    told = placed(say("latency_arch", written=written, labels=labels), row, dataset)
+    return {"class": [say("class_arch")], "parameters": [say("parameters_arch")], "latency": [told]}
 
 
 def not_judged(rows: Rows, gpu: bool) -> list[dict]:
@@ -158,26 +167,28 @@ def not_judged(rows: Rows, gpu: bool) -> list[dict]:
     return [say("arch_weights" if gpu else "arch_gpu", ms=labels if labels else say("not_timed"))]
 
 
-def _emulation(rows: Rows) -> dict[str, list]:
-    system = "tx402 emulation"
+def _emulation(rows: Rows, dataset: str) -> dict[str, list]:
+    """Notebook 06's cells, which it measures once, on the first data set."""
+    system, cells = "tx402 emulation", {}
+    row = rows.one("emulation", "p50_ms")
     served = {
         metric: rows.estimate("emulation", metric) for metric in ("p50_ms", "hits_per_request", "cost_usd_per_1k")
     }
-    told = {
-        metric: rows.estimate("accuracy", metric, system)
-        for metric in ("class_accuracy", "best_model_hits", "quality_retained")
-    }
-    cells: dict[str, list] = (
-        {"class": [say("class_emulation")], "parameters": [say("parameters_minilm")]} if all(told.values()) else {}
-    )
+    names = ("class_accuracy", "best_model_hits", "quality_retained")
+    told = {metric: rows.estimate("accuracy", metric, system) for metric in names}
     if all(told.values()):
-        cells["accuracy"] = [say("accuracy_three", **told)]
-        regret = rows.estimate("online", "regret_per_round", system)
-        cells["online"] = [say("online_regret", regret=regret)] if regret else []
+        accuracy = placed(say("accuracy_three", **told), rows.one("accuracy", names[0], system), dataset)
+        cells = {"class": [say("class_emulation")], "parameters": [say("parameters_minilm")], "accuracy": [accuracy]}
+        online = rows.one("online", "regret_per_round", system)
+        regret = of_row(online)
+        cells["online"] = [placed(say("online_regret", regret=regret), online, dataset)] if regret else []
     if served["p50_ms"]:
-        cells["latency"] = [say("latency_served", ms=served["p50_ms"])]
-        cells["cache"] = [say("cache_hits", share=served["hits_per_request"])]
-        cells["saving"] = [say("served_cost", usd=served["cost_usd_per_1k"])]
+        found: dict[str, Statement] = {
+            "latency": say("latency_served", ms=served["p50_ms"]),
+            "cache": say("cache_hits", share=served["hits_per_request"]),
+            "saving": say("served_cost", usd=served["cost_usd_per_1k"]),
+        }
+        cells |= {name: [placed(one, row, dataset)] for name, one in found.items()}
     return cells
 
 
@@ -204,8 +215,8 @@ def strong_calls(
 ) -> list[dict[str, Any]]:
     """Per pair of models: the share of strong calls that keeps 95% of the strong model, as the survey's table 1.1.
 
-    The point is chosen on one half of the prompts and told on the other; the share that keeps the same at random stands
-    beside it.
+    The point is chosen on one half of the prompts and told on the other, where it may keep less (``floor``, as of
+    ``Judged.floor_met``); the share that keeps the same at random stands beside it.
     """
     found = []
     for dataset in dict.fromkeys(choices["dataset"]):
@@ -222,7 +233,8 @@ def strong_calls(
         for name in dict.fromkeys((*filter(None, names), "prompt-length", "random")):
             index = judged.of(name)
             if index is not None:
-                told.append(judged.name(index) | {"calls": judged.share(index), "kept": judged.kept(index)})
+                said = {"calls": judged.share(index), "kept": judged.kept(index), "floor": judged.floor_met(index)}
+                told.append(judged.name(index) | said)
         claimed = {c["metric"]: number(_figure(c["low"]) / 100, "share") for c in claims
                    if c.get("dataset") == dataset and _figure(c["low"]) is not None
                    and c["metric"] in ("strong calls", "cost cut")}  # fmt: skip

@@ -20,7 +20,7 @@ from toolkit.evaluation import acceptance, claims
 from toolkit.evaluation.decision import Constraints, decide
 from toolkit.evaluation.decision.statements import say
 from toolkit.paths import write_text
-from toolkit.reporting import page, tables
+from toolkit.reporting import page, present, tables
 from toolkit.reporting.decision import printing
 from toolkit.reporting.decision.document import document, drawings, slug
 from toolkit.reporting.decision.language import Wording
@@ -148,8 +148,4 @@ def cell(text: str) -> Markup:
 
 def _markdown(frame: pd.DataFrame) -> str:
     """A frame as a Markdown table."""
-    clean = lambda value: str(value).replace("|", "\\|").replace("\n", " ")  # noqa: E731
-    rows = [[frame.attrs["head"], *frame.columns], ["---"] * (len(frame.columns) + 1)]
-    rows += [[name, *row] for name, row in zip(frame.index, frame.to_numpy(), strict=True)]
-    lines = ["| " + " | ".join(map(clean, row)) + " |" for row in rows]
-    return "\n".join(lines)
+    return present.as_markdown(frame.reset_index(names=frame.attrs["head"], allow_duplicates=True))

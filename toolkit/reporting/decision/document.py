@@ -105,10 +105,16 @@ def _recommendation(part: Mapping[str, Any], first: bool, decision: Mapping[str,
     if part["points"]:
         blocks.append({"kind": "figure", "name": "decision_front", "dataset": part["dataset"]})
         blocks += [_block("note", word("recommendation_note")), *_table(frames.candidates(part, wording), "candidates")]
-        blocks += [_block("note", wording.say(told)) for told in decision["not_judged"]]
+        blocks += [*_timed_as(part, wording), *(_block("note", wording.say(told)) for told in decision["not_judged"])]
         blocks += [_block("heading", word("front")), _block("note", word("front_note"))]
         blocks += _table(frames.front(part, wording))
     return blocks
+
+
+def _timed_as(part: Mapping[str, Any], wording: Wording) -> list[Block]:
+    """Of which builds the times are, under the tables that have them."""
+    forms = wording.word("join").join(map(wording.say, part["timed_as"]))
+    return [_block("note", wording.word("timed_as", forms=forms))] if forms else []
 
 
 def _sensitivity(part: Mapping[str, Any], wording: Wording) -> list[Block]:
@@ -127,6 +133,7 @@ def _checklist(part: Mapping[str, Any], wording: Wording) -> list[Block]:
     notes = [word("checklist_note")] + ([word("stand_in", weak=weak, strong=strong)] if asked["stand_in"] else [])
     blocks = [_block("note", word("gap").join(notes)), *_table(frames.checklist(asked, wording), "checklist")]
     blocks += _table(frames.languages(asked, wording), "checklist")
+    blocks += _timed_as(part, wording)
     told = _table(frames.accuracies(asked, wording))
     head = [_block("heading", word("accuracy_of")), _block("note", word("accuracy_of_note"))]
     return blocks + (head + told if told else [])
@@ -185,13 +192,14 @@ def _front(part: Mapping[str, Any], constraints: Mapping[str, Any], wording: Wor
         "y": word("figure_kept_axis", model=part["model"]),
         "x": word("figure_calls_axis" if calls else "figure_cost_axis", model=part["model"]),
         "floor": f"{word('figure_floor')} {constraints['quality_floor']:.0%}",
-        "chosen": frames.named(chosen, wording) if chosen else "",
+        "chosen": word("pair", name=word("chosen"), value=frames.named(chosen, wording)) if chosen else "",
         "front": word("figure_front_line"),
         "cautious": word("pair", name=word("figure_cautious"), value=frames.named(safe, wording)) if safe else "",
     }  # fmt: skip
     words |= {name: word(f"figure_{name}") for name in ("admitted", "excluded", "reference")}
-    note = word("tag_synthetic") if part["synthetic"] else ""
-    note += f"{' · ' if note else ''}{part['reported_on']:,} / {part['chosen_on'] + part['reported_on']:,}"
+    notes = [word("tag_synthetic")] if part["synthetic"] else []
+    told, judged = (f"{number:,}" for number in (part["reported_on"], part["chosen_on"] + part["reported_on"]))
+    note = " · ".join([*notes, word("figure_note", told=told, judged=judged)])
     return drawn.decision_front(pd.DataFrame(part["points"]), chosen, constraints["quality_floor"], words, note, safe)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from toolkit.reporting.decision.language import Wording
 
 _DASH = "–"
+_OFF = {"missed": " ✗", "below": " (✗)"}  # a target that all of the interval, or only the estimate, lies below
 _GROUPS = {
     "identity": ("class", "parameters", "models"),
     "performance": ("latency", "accuracy", "saving"),
@@ -191,7 +192,7 @@ def _joined(cell: Sequence[Mapping[str, Any]], wording: Wording) -> str:
 
 
 def strong_calls(decision: Mapping[str, Any], wording: Wording) -> pd.DataFrame:
-    """Strong calls that keep 95% of the strong model, by data set and router, with what the survey claims."""
+    """Strong calls chosen to keep 95% of the strong model, by data set and router, with what the survey claims."""
     word, rows = wording.word, []
     for found in decision["strong_calls"]:
         for row in found["systems"]:
@@ -201,7 +202,7 @@ def strong_calls(decision: Mapping[str, Any], wording: Wording) -> pd.DataFrame:
                     word("router"): row["system"],
                     _pair("needed_calls", "claimed", wording): wording.figure(found["claimed"].get("strong calls")),
                     _pair("needed_calls", "measured", wording): wording.figure(row["calls"]),
-                    word("kept"): wording.figure(row["kept"]),
+                    word("kept"): wording.figure(row["kept"]) + _OFF.get(row["floor"], ""),
                 }
             )
     return _frame(rows, word("data_set"))
