@@ -183,7 +183,8 @@ def _execute_all(
     open_parts = [part for part in parts if part not in done]
     finished = len(done)
     for turn in range(3):
-        batch = [part for part in open_parts if part.turn == turn]
+        # What may take longest begins first, or one core would wait for it in the end.
+        batch = sorted((part for part in open_parts if part.turn == turn), key=lambda part: -part.limit_s)
         if turn == 2:
             _gather(run, parts, failures)
         with ThreadPoolExecutor(1 if turn == 1 else hardware.usable_cores()) as pool:
