@@ -30,6 +30,12 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def granted_threads() -> int | None:
+    """What ``OMP_NUM_THREADS`` grants, which numpy and torch obey by themselves; None where it says nothing."""
+    granted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(granted) if granted.isdecimal() and int(granted) else None
+
+
 class _OneBlasThread:
     """BLAS on one thread while any caller is inside; the last one out restores what was there.
 

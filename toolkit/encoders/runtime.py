@@ -8,6 +8,7 @@ import numpy as np
 
 from toolkit.encoders.graph import INPUTS, UNFUSED
 from toolkit.errors import ToolkitError
+from toolkit.hardware import granted_threads
 
 Run = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -16,12 +17,12 @@ def open_onnx(path: Path, threads: int | None = None) -> Run:
     """A graph on ONNX Runtime: (ids, mask), int64 (batch, tokens) each, to its output. Any thread may call it.
 
     Args:
-        threads: of one call; default all cores.
+        threads: of one call; default what the environment grants, else all cores.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    if threads:
+    if threads := threads or granted_threads():
         options.intra_op_num_threads = threads
     options.log_severity_level = 3  # warnings about nodes it would rather see elsewhere
     # Its threads would spin for their next piece of work long after the call, and whatever else wants their core (BLAS,
@@ -49,7 +50,7 @@ def open_openvino(path: Path, threads: int | None = None) -> Run:
         raise ToolkitError(
             "Backend 'openvino' needs its package: pip install 'llm-routing-toolkit[openvino]', or use 'onnx-int8'."
         ) from err
-    core = openvino.Core()
+    core, threads = openvino.Core(), threads or granted_threads()
     options = {"PERFORMANCE_HINT": "LATENCY"} | ({"INFERENCE_NUM_THREADS": threads} if threads else {})
     compiled = core.compile_model(str(path), "CPU", options)
     own = threading.local()  # a request serves one thread at a time

@@ -168,6 +168,7 @@ def _execute_all(
 ) -> tuple[dict[str, str], dict[str, float]]:
     """Run what is not done yet, as many at a time as there are cores; returns (failures, seconds) by part.
 
+    Notebooks side by side share the cores: threads of one that spin for work slow the others tenfold.
     Notebooks that declare ``alone`` (they time something) run one after the other when all others are done, and those
     that read the run's tables last of all, anew where any table is.
     """
@@ -187,8 +188,11 @@ def _execute_all(
         batch = sorted((part for part in open_parts if part.turn == turn), key=lambda part: -part.limit_s)
         if turn == 2:
             _gather(run, parts, failures)
-        with ThreadPoolExecutor(1 if turn == 1 else hardware.usable_cores()) as pool:
-            futures = {pool.submit(_execute, workers, run.path, part, config): part for part in batch}
+        cores = hardware.usable_cores()
+        beside = 1 if turn == 1 else max(1, min(cores, len(batch)))
+        threads = 0 if beside == 1 else cores // beside
+        with ThreadPoolExecutor(beside) as pool:
+            futures = {pool.submit(_execute, workers, run.path, part, config, threads): part for part in batch}
             try:
                 for future in as_completed(futures):
                     part, result, finished = futures[future], future.result(), finished + 1
@@ -220,14 +224,14 @@ def _gather(run: RunFolder, parts: list[Part], failures: dict[str, str]) -> dict
     return tables.gather(folders, run.path)
 
 
-def _execute(workers: execute.Workers, run: Path, part: Part, config: dict[str, Any]) -> execute.Result:
+def _execute(workers: execute.Workers, run: Path, part: Part, config: dict[str, Any], threads: int) -> execute.Result:
     """One part from an empty folder, ``done.json`` last. Whatever goes wrong is this part's failure alone."""
     folder = run / part.folder
     parameters = {
         "dataset": part.dataset, "profile": config["profile"], "seed": config["seed"], "device": config["device"],
     } | ({"run": str(run)} if part.reads_run else {})  # fmt: skip
     try:
-        result = execution.execute_into(folder, part.notebook, parameters, workers, part.folder, part.limit_s)
+        result = execution.execute_into(folder, part.notebook, parameters, workers, part.folder, part.limit_s, threads)
         if not result.error:
             write_json(folder / _DONE, {"seconds": round(result.seconds, 1)})
         return result
