@@ -114,6 +114,7 @@ if __name__ == "__main__":
     for chosen in sys.argv[1:] or EXAMPLES:
         if chosen != "answer":
             make(chosen)
-    for readme in READMES:
+    whole = all((paths.example_dir() / one / MANIFEST).is_file() for one in EXAMPLES)
+    for readme in READMES if whole else ():
         path = paths.example_dir().parents[1] / readme
         path.write_text(with_answer(path.read_text(encoding="utf-8"), readme), encoding="utf-8")
