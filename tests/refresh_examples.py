@@ -2,7 +2,8 @@
 
 To be run on an idle machine: notebook 04 times what it finds. Tables, manifest, figures and the decision in both
 languages are kept; executed notebooks and pages are not, which show prompts of other people's data. The answer in both
-READMEs is written from them; with the name ``answer`` that alone is done.
+READMEs is written from them. With the name ``decide`` nothing is run, and the decisions are made anew from the
+committed tables: after a change to the decision's rules or words.
 """
 
 import json
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import paths
-from toolkit.reporting import decision, tables
+from toolkit.reporting import decision, execution, tables
 from toolkit.reporting.decision.language import Wording
 from toolkit.reporting.run import CONFIG, MANIFEST, write_manifest
 
@@ -23,27 +24,21 @@ EXAMPLES = {
     "synthetic": ("synthetic",),
     "real": ("routellm/mmlu", "routellm/gsm8k", "routerdc/cmmlu"),
 }
-KEPT = (
-    CONFIG,
-    tables.MEASUREMENTS,
-    tables.CURVES,
-    "10_audit_claims/claims.csv",
-    "11_decide/decision.*",
-    "11_decide/figures/*.png",
-)
+KEPT = (CONFIG, tables.MEASUREMENTS, tables.CURVES, "10_audit_claims/claims.csv")
+DECISIONS = {"en": "11_decide", "zh": "decision-zh"}
 DECIDING = ("trained", "trained_cost", "acceptance")  # the others, on all prompts, would be most of the megabytes
 READMES = {"README.md": "en", "README.zh.md": "zh"}
 _HEAD = {
     "en": (
         "data",
-        "the cheapest choice that kept 95%",
+        "cheapest choice that surely keeps 95%",
         "quality kept",
         "at",
         "length rule: quality",
         "at",
         "best model",
     ),
-    "zh": ("数据", "保住 95% 的最便宜选择", "保住的质量", "代价", "长度规则：质量", "代价", "最佳模型"),
+    "zh": ("数据", "确保 95% 的最便宜选择", "保住的质量", "代价", "长度规则：质量", "代价", "最佳模型"),
 }
 _SPENT = {"en": ("of its cost", "strong calls"), "zh": ("的成本", "的强模型调用")}
 _TOOLKIT = (sys.executable, "-m", "toolkit")
@@ -67,18 +62,27 @@ def keep(folder: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     front = [f"{part['folder']}/figures/{slug}.png" for part in manifest["notebooks"] for slug in part["front"]]
-    for pattern in (*KEPT, "11_decide/figures/*.png", *front):
+    for pattern in (*KEPT, *front):
         for path in sorted(folder.glob(pattern)):
-            if path.suffix != ".pdf":  # it holds the hour at which it was printed
-                (target / path.relative_to(folder)).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, target / path.relative_to(folder))
+            (target / path.relative_to(folder)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / path.relative_to(folder))
     choices = tables.read(folder / tables.CHOICES)
     tables.write(target, tables.CHOICES, choices[choices["analysis"].isin(DECIDING)])
-    chinese = target / "decision-zh"
-    subprocess.run([*_TOOLKIT, "decide", str(folder), "--language", "zh", "--out", str(chinese)], check=True)
-    for left in (*chinese.glob("*.pdf"), chinese / "decision.json", *chinese.glob("figures/*.svg")):
-        left.unlink()
     write_manifest(target, {key: value for key, value in manifest.items() if key not in ("files", "schema_version")})
+    decide(target)
+
+
+def decide(target: Path) -> None:
+    """The decision in both languages, from the committed tables; the manifest says which code made it."""
+    manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
+    for language, name in DECISIONS.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            subprocess.run([*_TOOLKIT, "decide", str(target), "--language", language, "--out", scratch], check=True)
+            shutil.rmtree(target / name, ignore_errors=True)
+            shutil.copytree(scratch, target / name, ignore=shutil.ignore_patterns("*.pdf", "*.svg"))
+    (target / DECISIONS["zh"] / f"{decision.NAME}.json").unlink()  # that of the other language once more
+    kept = {key: value for key, value in manifest.items() if key not in ("files", "schema_version")}
+    write_manifest(target, kept | {"decided_by": execution.environment()["sources"]})
 
 
 def with_answer(text: str, name: str) -> str:
@@ -112,8 +116,11 @@ def _row(part: dict[str, Any], language: str) -> str:
 
 if __name__ == "__main__":
     for chosen in sys.argv[1:] or EXAMPLES:
-        if chosen != "answer":
+        if chosen in EXAMPLES:
             make(chosen)
+    if sys.argv[1:] == ["decide"]:
+        for one in EXAMPLES:
+            decide(paths.example_dir() / one)
     whole = all((paths.example_dir() / one / MANIFEST).is_file() for one in EXAMPLES)
     for readme in READMES if whole else ():
         path = paths.example_dir().parents[1] / readme

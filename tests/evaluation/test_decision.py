@@ -180,9 +180,13 @@ def test_who_wants_to_be_sure_gets_what_keeps_the_floor_with_its_whole_interval(
     nearly = HARD.copy()
     nearly[np.flatnonzero(HARD & ~TOLD)[:8]] = False  # keeps .96 of the choosing half, with an interval below .95
     choices = pd.concat([_choices(), _system("nearly", "0.20", nearly)], ignore_index=True)
-    part = _part(choices=choices)
-    assert (part["recommended"]["system"], part["cautious"]["system"]) == ("nearly", "knows")
-    assert _said(part)["cautious"]["floor"]["say"] == "its_floor_kept"
+    safe, bold = (_part(choices=choices, surely=surely) for surely in (True, False))
+    assert (safe["recommended"]["system"], safe["other"]["system"]) == ("knows", "nearly")
+    assert (bold["recommended"]["system"], bold["other"]["system"]) == ("nearly", "knows")
+    assert _said(bold)["cautious"]["floor"]["say"] == "its_floor_kept"
+    assert _said(safe)["bold"]["who"]["with"]["system"] == "nearly"
+    unsure = next(row for row in safe["candidates"] if row["system"] == "nearly")
+    assert unsure["excluded_by"] == "unsure" and unsure["kept"], "its figures are told all the same"
 
 
 def test_lower_bounds_hold_at_once_for_all_who_are_looked_at():

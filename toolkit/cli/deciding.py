@@ -35,6 +35,9 @@ def add(commands: Any) -> None:
         "--today", default="length-rule", metavar="SYSTEM[@POINT]",
         help="the system in use, and its operating point where it has several (default: %(default)s)",
     )  # fmt: skip
+    decide.add_argument(
+        "--by-estimate", action="store_true", help="let the estimate alone reach the floor, and not its lower bound"
+    )
     decide.add_argument("--out", type=Path, metavar="DIR", help="folder of the files (default: decision-RUN-LANGUAGE)")
     decide.set_defaults(run=_decide)
 
@@ -48,7 +51,7 @@ def _decide(options: argparse.Namespace) -> int:
     Wording(options.language)  # what is wrong with the request is told before anything is read
     wanted = Constraints(
         options.latency_budget_ms, options.quality_floor, options.monthly_requests, options.gpu, options.error_usd,
-        options.reference, options.today,
+        options.reference, options.today, not options.by_estimate,
     )  # fmt: skip
     run = reading.read(options.folder)
     out = options.out or Path(f"decision-{run.path.resolve().name}-{options.language}")

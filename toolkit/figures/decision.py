@@ -31,7 +31,7 @@ def decision_front(
     floor: float,
     words: Mapping[str, str],
     note: str = "",
-    cautious: Mapping[str, Any] | None = None,
+    other: Mapping[str, Any] | None = None,
 ) -> Figure:
     """Every candidate by cost and quality, both relative to the reference model; front and choice marked.
 
@@ -40,9 +40,9 @@ def decision_front(
         chosen: the recommendation with estimates ``share`` and ``kept``; None where there is none.
         floor: least quality kept.
         words: ``title``, ``x``, ``y``, ``floor``, ``admitted``, ``excluded``, ``reference``, ``front``, ``chosen``,
-            ``cautious``.
+            ``other``.
         note: printed under the figure.
-        cautious: the choice of who wants to be sure, as ``chosen``.
+        other: the choice by the rule that was not asked for, as ``chosen``.
     """
     figure, axes = canvas(words["title"], note, height=4.9)
     shown = points.dropna(subset=["share", "kept"])
@@ -68,8 +68,8 @@ def decision_front(
         **small(),
     )
     _singles(axes, shown[shown["kind"] == "single"], chosen["system"] if chosen else "")
-    if cautious:
-        _mark(axes, cautious, words["cautious"], FRONT, 13)
+    if other:
+        _mark(axes, other, words["other"], FRONT, 13)
     if chosen:
         _mark(axes, chosen, words["chosen"], CHOICE, 17)
     ends = axes.get_ylim()

@@ -138,17 +138,17 @@ def _part(
     asked = checklist(rows, dataset, own["acceptance"], judged, facts.get("queries") or (), constraints.gpu)
     part: dict[str, Any] = {
         "dataset": dataset, "analysis": analysis, "synthetic": known.get("synthetic"), "in_dollars": bool(both[0]),
-        "cost_source": known.get("cost_source"), "checklist": asked, "recommended": None, "cautious": None,
+        "cost_source": known.get("cost_source"), "checklist": asked, "recommended": None, "other": None,
         "model": None, "reference": judged.reference if judged else None,
         "models": judged.candidates.names if judged else list(known.get("models") or []),
         "chosen_on": 0, "reported_on": 0, "candidates": [], "points": [], "front": [], "prices": None, "errors": None,
     }  # fmt: skip
     if judged:
-        chosen, cautious = recommendation.recommended(judged), recommendation.cautious(judged)
-        for told in filter(None, (chosen, cautious)):
+        chosen, other = recommendation.recommended(judged), recommendation.other(judged)
+        for told in filter(None, (chosen, other)):
             told["weight"] = finite(weights.get((dataset, analysis, told["system"], told["point"]), float("nan")))
         part |= {
-            "recommended": chosen, "cautious": cautious, "model": judged.model(), "reported_on": judged.told.prompts,
+            "recommended": chosen, "other": other, "model": judged.model(), "reported_on": judged.told.prompts,
             "chosen_on": len(judged.candidates.groups) - judged.told.prompts,
             "candidates": recommendation.table(judged), "points": recommendation.points(judged),
             "front": recommendation.front(judged), "prices": prices.prices(judged), "errors": prices.errors(judged),

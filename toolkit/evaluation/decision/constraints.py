@@ -18,6 +18,8 @@ class Constraints:
         error_usd: what a lost unit of quality (an answer wrong that the reference gets right) costs beside the calls.
         reference: the single model that quality and cost are relative to; the best one where empty.
         today: the system in use, which a recommendation is held against; ``system@point`` where it has several points.
+        surely: whether the floor must be reached by a lower bound, the bounds of all candidates holding at once, not
+            by the estimate alone, which among hundreds of candidates is luck for some.
 
     Raises:
         ToolkitError: a value that is none, or is not finite.
@@ -30,6 +32,7 @@ class Constraints:
     error_usd: float = 0.01
     reference: str = ""
     today: str = "length-rule"
+    surely: bool = True
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -41,5 +44,6 @@ class Constraints:
             if not real or not least <= value <= most:
                 limits = f"from {least:g}" + ("" if math.isinf(most) else f" to {most:g}")
                 raise ToolkitError(f"{name} takes a finite number {limits}; {value!r} was given.")
-        if not isinstance(self.gpu, bool):
-            raise ToolkitError(f"gpu is true or false; {self.gpu!r} was given.")
+        for name in ("gpu", "surely"):
+            if not isinstance(value := getattr(self, name), bool):
+                raise ToolkitError(f"{name} is true or false; {value!r} was given.")

@@ -29,8 +29,7 @@ def prices(judged: Judged) -> dict[str, Any] | None:
         rows.append(
             {"factor": factor, "share": estimate(share, "share"), "changed": bool(changed)} | judged.name(index)
         )
-    bar = judged.constraints.quality_floor * judged.quality[judged.best] - SLACK
-    able = np.flatnonzero(judged.admitted & (judged.quality >= bar))
+    able = np.flatnonzero(judged.admitted & judged.reaching())
     own = found.means(np.where(found.models == model, found.spent, 0.0))[able]
     ranges = cheapest_by_slope(judged.spent[able] - own, own, judged.plain[able])
     return {"model": judged.model(), "factors": rows} | _ranges(judged, ranges, able, 1.0)

@@ -34,6 +34,7 @@ class Judged:
         untimed: routers (they learn) whose time was not measured.
         admitted: who may be recommended, whatever it costs, bool (K,). An untimed router may only where without the
             untimed ones nothing but the best single model itself reaches the floor.
+        chosen: the recommendation by the constraints' own rule, ``other`` by the other one (``Constraints.surely``).
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Judged:
         offered = np.array([kind[name] != REFERENCE and name not in slow for name in candidates.systems])
         known = offered & ~np.isin(candidates.systems, list(self.untimed))
         self.admitted = offered if self.choose(known) in (None, self.best) else known
-        self.chosen = self.choose()
+        self.chosen, self.other = (self.choose(surely=way) for way in (constraints.surely, not constraints.surely))
 
     @cached_property
     def quality(self) -> np.ndarray:
@@ -83,29 +84,41 @@ class Judged:
         """Name of the reference."""
         return self.candidates.names[self.candidates.models[self.best, 0]] if self.best is not None else ""
 
-    def choose(
-        self, offered: np.ndarray | None = None, floor: float | None = None, spent: np.ndarray | None = None
-    ) -> int | None:
-        """The cheapest of those offered, (k,), that reach the floor on the choosing half; None where nobody does."""
-        if self.best is None:
-            return None
-        floor = self.constraints.quality_floor if floor is None else floor
-        offered = self.admitted if offered is None else offered
-        spent = self.spent if spent is None else spent
-        return cheapest(spent, self.quality, floor * self.quality[self.best], offered, self.plain)
-
     @cached_property
-    def cautious(self) -> int | None:
-        """The cheapest of those whose lower bounds, which hold all at once, reach the floor on the choosing half."""
+    def sure(self) -> np.ndarray:
+        """Whose lower bounds, of all open candidates at once, reach the floor on the choosing half, bool (K,)."""
+        there = Told(self.candidates, self.candidates.chosen_on, *self._resampling)
+        low = there.jointly_low(self.best, self.kinds != REFERENCE)
+        return low >= self.constraints.quality_floor - SLACK
+
+    def reaching(self, surely: bool | None = None) -> np.ndarray:
+        """Who reaches the floor on the choosing half, bool (K,), by the constraints' own rule or the one given."""
+        by_estimate = self.quality >= self.constraints.quality_floor * self.quality[self.best] - SLACK
+        return by_estimate & self.sure if (self.constraints.surely if surely is None else surely) else by_estimate
+
+    def choose(
+        self, offered: np.ndarray | None = None, spent: np.ndarray | None = None, surely: bool | None = None
+    ) -> int | None:
+        """The cheapest of those offered, (k,), that reach the floor (``reaching``); None where nobody does."""
         if self.best is None:
             return None
-        there = Told(self.candidates, self.candidates.chosen_on, *self._resampling)
-        sure = there.jointly_low(self.best, self.admitted) >= self.constraints.quality_floor - SLACK
-        return self.choose(self.admitted & sure)
+        offered = (self.admitted if offered is None else offered) & self.reaching(surely)
+        spent = self.spent if spent is None else spent
+        return cheapest(spent, self.quality, -math.inf, offered, self.plain)
 
     def of(self, system: str, floor: float | None = None) -> int | None:
-        """A system's own cheapest point that reaches the floor."""
-        return self.choose(self.candidates.systems == system, floor)
+        """A system's own cheapest point that reaches the floor: by the rule, where it has none by the estimate.
+
+        Args:
+            floor: another one than the constraints', which the estimate has to reach.
+        """
+        own = self.candidates.systems == system
+        if self.best is None:
+            return None
+        if floor is not None:
+            return cheapest(self.spent, self.quality, floor * self.quality[self.best], own, self.plain)
+        found = self.choose(own)
+        return self.choose(own, surely=False) if found is None else found
 
     # -- what is told, on the reporting half ----------------------------------------------------------------------
 
@@ -211,9 +224,9 @@ def recommended(judged: Judged) -> dict[str, Any] | None:
     return told
 
 
-def cautious(judged: Judged) -> dict[str, Any] | None:
-    """The choice of who wants to be sure of the floor; None where it is the recommendation, or nobody is."""
-    index = judged.cautious
+def other(judged: Judged) -> dict[str, Any] | None:
+    """The choice by the rule that was not asked for (``Constraints.surely``); None where it is the same, or nobody."""
+    index = judged.other
     if index is None or index == judged.chosen:
         return None
     told = judged.name(index) | {"kept": judged.kept(index), "share": judged.share(index)}
@@ -234,6 +247,8 @@ def table(judged: Judged) -> list[dict[str, Any]]:
             by = "untimed"
         elif index is None:
             by = "floor"
+        elif not judged.reaching()[index]:
+            by = "unsure"
         elif index != judged.chosen:
             by = "cost"
         row = {"system": system, "sees": sees, "excluded_by": by, "latency": judged.latency[system]}
@@ -243,7 +258,7 @@ def table(judged: Judged) -> list[dict[str, Any]]:
             kind = judged.kinds[list(judged.candidates.systems).index(system)]
             row |= {"point": None, "kind": kind, "model": None, "kept": None, "share": None}
         rows.append(row)
-    order = ("", "cost", "latency", "untimed", "floor", "sees")
+    order = ("", "cost", "unsure", "latency", "untimed", "floor", "sees")
     share = lambda row: row["share"]["value"] if row["share"] and row["share"]["value"] is not None else math.inf  # noqa: E731
     return sorted(rows, key=lambda row: (order.index(row["excluded_by"]), share(row), row["system"]))
 

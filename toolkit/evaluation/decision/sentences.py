@@ -21,9 +21,9 @@ def sentences(part: Mapping[str, Any], constraints: Constraints) -> list[Stateme
     said = [_answer(part, chosen, constraints, data)]
     if chosen["model"] != part["model"]:
         said.append(say(f"floor_{chosen['floor']}", floor=number(constraints.quality_floor, "share")))
-    if part["cautious"]:
-        safe = part["cautious"]
-        said.append(_other("cautious", part, safe, floor=say(f"its_floor_{safe['floor']}")))
+    if other := part["other"]:
+        name = "bold" if constraints.surely else "cautious"
+        said.append(_other(name, part, other, floor=say(f"its_floor_{other['floor']}")))
     free = chosen["unhurried"]
     if free:
         said.append(_other("unhurried" if free["latency"] else "unhurried_untimed", part, free, ms=free["latency"]))

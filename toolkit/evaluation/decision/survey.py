@@ -223,7 +223,7 @@ def strong_calls(
         candidates = read(choices[choices["dataset"] == dataset], in_dollars=False)
         if candidates is None or not candidates.enough or len(candidates.names) != 2:
             continue
-        judged = Judged(candidates, rows.sees(dataset, ("trained",)), {}, Constraints(), bootstraps, seed)
+        judged = Judged(candidates, rows.sees(dataset, ("trained",)), {}, Constraints(surely=False), bootstraps, seed)
         if judged.best is None:
             continue
         best = judged.choose(judged.kinds == ROUTER)

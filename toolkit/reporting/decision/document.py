@@ -186,7 +186,8 @@ def _method(decision: Mapping[str, Any], wording: Wording) -> list[Block]:
 
 def _front(part: Mapping[str, Any], constraints: Mapping[str, Any], wording: Wording) -> Figure:
     word, calls = wording.word, "" if part["in_dollars"] else "_calls"
-    chosen, safe = part["recommended"], part["cautious"]
+    chosen, other = part["recommended"], part["other"]
+    way = word("figure_bold" if constraints["surely"] else "figure_cautious")
     words = {
         "title": f"{part['dataset']}: {word('figure_front' + calls)}",
         "y": word("figure_kept_axis", model=part["model"]),
@@ -194,13 +195,13 @@ def _front(part: Mapping[str, Any], constraints: Mapping[str, Any], wording: Wor
         "floor": f"{word('figure_floor')} {constraints['quality_floor']:.0%}",
         "chosen": word("pair", name=word("chosen"), value=frames.named(chosen, wording)) if chosen else "",
         "front": word("figure_front_line"),
-        "cautious": word("pair", name=word("figure_cautious"), value=frames.named(safe, wording)) if safe else "",
+        "other": word("pair", name=way, value=frames.named(other, wording)) if other else "",
     }  # fmt: skip
     words |= {name: word(f"figure_{name}") for name in ("admitted", "excluded", "reference")}
     notes = [word("tag_synthetic")] if part["synthetic"] else []
     told, judged = (f"{number:,}" for number in (part["reported_on"], part["chosen_on"] + part["reported_on"]))
     note = " · ".join([*notes, word("figure_note", told=told, judged=judged)])
-    return drawn.decision_front(pd.DataFrame(part["points"]), chosen, constraints["quality_floor"], words, note, safe)
+    return drawn.decision_front(pd.DataFrame(part["points"]), chosen, constraints["quality_floor"], words, note, other)
 
 
 def _ranges(part: Mapping[str, Any], constraints: Mapping[str, Any], wording: Wording) -> Figure:
