@@ -114,7 +114,7 @@ def test_synthetic_is_said_on_every_page_and_figure(tmp_path):
     assert not made.failures, made.failures
     assert '<span class="tag loud">synthetic</span>' in made.index.read_text(encoding="utf-8")
     figures = list(made.index.parent.rglob("*.svg"))
-    assert len(figures) == 26
+    assert len(figures) == 36
     for figure in figures:
         assert "SYNTHETIC" in figure.read_text(encoding="utf-8"), figure.name
 

@@ -119,7 +119,7 @@ def timings(predictions: Predictions, fitted_on: int) -> pd.DataFrame:
             note = f"fitted on {fitted_on} prompts"
             found.append(measured(name, "fit_s", np.array([fit_s]), note))
             found.append(measured(name, "predict_ms", np.array([per_prompt]), note))
-    return pd.DataFrame(found)
+    return pd.DataFrame(found).assign(n=len(predictions.outcomes))
 
 
 def catalogue_times(prompts: int = 1000, seed: int = 0) -> pd.DataFrame:
@@ -146,4 +146,4 @@ def encoding_times(texts: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
         encoder.encode(texts)
         spent = 1000 * (perf_counter() - start) / len(texts)
         found.append(measured(name, "encode_ms", np.array([spent]), f"{len(texts)} prompts"))
-    return pd.DataFrame(found)
+    return pd.DataFrame(found).assign(n=len(texts))

@@ -92,6 +92,7 @@ class RunFolder:
     def finish(self, manifest: dict[str, Any]) -> None:
         """Write the manifest, last and atomically: its presence is what makes a run a result."""
         write_manifest(self.path, manifest)
+        (self.path / SO_FAR).unlink(missing_ok=True)
 
     def release(self) -> None:
         """Let others resume or read. The lock file stays: removing it would let two processes lock two files."""
