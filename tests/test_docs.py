@@ -11,7 +11,7 @@ import pytest
 from tests import refresh_metrics
 from toolkit.cli import _parser
 from toolkit.datasets.catalogue import CATALOGUE
-from toolkit.reporting import grid
+from toolkit.reporting.sweep import grid
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = sorted(path for path in (ROOT / "docs").rglob("*.md") if not {"_build", "api"} & set(path.parts))

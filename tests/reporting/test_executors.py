@@ -8,7 +8,8 @@ import time
 import pytest
 
 from toolkit.errors import ToolkitError
-from toolkit.reporting import execution, executors
+from toolkit.reporting import execution
+from toolkit.reporting.sweep import executors
 
 
 class _Crowd:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.reporting.test_execute import write_notebook
 from toolkit import datasets
 from toolkit.errors import ToolkitError
-from toolkit.reporting import execution, grid
+from toolkit.reporting import execution
+from toolkit.reporting.sweep import grid
 
 PARAMETERS = "\n".join(
     [

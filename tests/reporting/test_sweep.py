@@ -20,7 +20,7 @@ from tests.reporting.test_execute import write_notebook
 from tests.reporting.test_grid import PARAMETERS, load_once  # noqa: F401 - a fixture
 from toolkit.errors import ToolkitError
 from toolkit.reporting import execute, execution, reading, sweep, tables
-from toolkit.reporting.target import Target
+from toolkit.reporting.sweep.target import Target
 
 MEASURE = """
 import pathlib, time

@@ -12,11 +12,12 @@ import pandas as pd
 
 from toolkit import paths
 from toolkit.errors import ToolkitError
-from toolkit.reporting import executors, grid, tables
-from toolkit.reporting.cell import DONE, FAILED, PENDING, lost, state, work
+from toolkit.reporting import tables
 from toolkit.reporting.execute import Workers
-from toolkit.reporting.grid import Cell
-from toolkit.reporting.target import Target
+from toolkit.reporting.sweep import executors, grid
+from toolkit.reporting.sweep.cell import DONE, FAILED, PENDING, lost, state, work
+from toolkit.reporting.sweep.grid import Cell
+from toolkit.reporting.sweep.target import Target
 
 TABLE = "sweep.csv"
 

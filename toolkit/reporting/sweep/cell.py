@@ -15,9 +15,9 @@ from toolkit.errors import ToolkitError
 from toolkit.outcomes import Outcomes
 from toolkit.reporting import execution, tables
 from toolkit.reporting.execute import Result, Workers
-from toolkit.reporting.grid import Cell
 from toolkit.reporting.run import CONFIG, MANIFEST, sha256, write_json, write_manifest
-from toolkit.reporting.target import Target
+from toolkit.reporting.sweep.grid import Cell
+from toolkit.reporting.sweep.target import Target
 
 DONE, FAILED, PENDING = "done", "failed", "pending"
 FAILURE = "failed.json"
