@@ -57,33 +57,26 @@ def decision_front(
     )
     line = shown[shown["front"]].sort_values("share")
     axes.step(*_xy(line), where="post", color=FRONT, lw=1.6, label=words["front"])
-    axes.axhline(floor, color=INK, lw=0.9, ls=(0, (4, 3)), zorder=1)
-    axes.annotate(
-        words["floor"],
-        (1, floor),
-        xycoords=("axes fraction", "data"),
-        xytext=(-2, -7),
-        ha="right",
-        **beside(),
-        **small(),
-    )
     _singles(axes, shown[shown["kind"] == "single"], chosen["system"] if chosen else "")
     if other:
         _mark(axes, other, words["other"], FRONT, 13)
     if chosen:
         _mark(axes, chosen, words["chosen"], CHOICE, 17)
-    ends = axes.get_ylim()
-    low = min(floor, *(shown.loc[shown["admitted"] | bound, "kept"]), ends[1])
-    axes.set(
-        xlabel=words["x"],
-        ylabel=words["y"],
-        ylim=(low - 0.02, ends[1]),
-        xlim=(-0.02, max(1.06, shown["share"].max() + 0.04)),
-    )
+    _floor(axes, floor, words["floor"])
+    top = axes.get_ylim()[1]
+    low = min(floor, *(shown.loc[shown["admitted"] | bound, "kept"]), top)  # what is not admitted may lie far below
+    axes.set(xlim=(-0.02, max(1.06, shown["share"].max() + 0.04)), ylim=(low - 0.02, top))
+    axes.set(xlabel=words["x"], ylabel=words["y"])
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.legend(loc="lower right", fontsize=8.5, frameon=False)
     return figure
+
+
+def _floor(axes: Axes, floor: float, word: str) -> None:
+    axes.axhline(floor, color=INK, lw=0.9, ls=(0, (4, 3)), zorder=1)
+    where = {"xycoords": ("axes fraction", "data"), "xytext": (-2, -7), "ha": "right"}
+    axes.annotate(word, (1, floor), **where, **beside(), **small())
 
 
 def _xy(points: pd.DataFrame) -> tuple[pd.Series, pd.Series]:

@@ -1,7 +1,6 @@
 """Two runs side by side: how they were made, then what changed, for the terminal and as CSV, Markdown, HTML or JSON."""
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,16 +190,8 @@ def _signed(row: pd.Series) -> str:
     """``+value [low, high]``, and a bare 0 where nothing changed on any prompt."""
     if row["value"] == row["ci_low"] == row["ci_high"] == 0:
         return "0"
-    return ("+" if row["value"] > 0 else "") + _estimate(row["value"], row["ci_low"], row["ci_high"], row["unit"])
-
-
-def _estimate(value: float, low: float, high: float, unit: str) -> str:
-    if not math.isfinite(value):
-        return "–"
-    if not math.isfinite(low):
-        return present.figure_texts([value], unit)[0]
-    texts = present.figure_texts([value, low, high], unit)
-    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
+    text = present.interval(row["value"], row["ci_low"], row["ci_high"], row["unit"])
+    return "+" + text if row["value"] > 0 else text
 
 
 def _beside(rows: pd.DataFrame) -> pd.DataFrame:
@@ -209,7 +200,7 @@ def _beside(rows: pd.DataFrame) -> pd.DataFrame:
     )
     for side in ("a", "b"):
         columns = [f"{name}_{side}" for name in ("value", "ci_low", "ci_high")]
-        table[side.upper()] = [_estimate(*row) for row in rows[[*columns, "unit"]].itertuples(index=False)]
+        table[side.upper()] = [present.interval(*row) for row in rows[[*columns, "unit"]].itertuples(index=False)]
     return table if table["conditions"].any() else table.drop(columns="conditions")
 
 

@@ -14,7 +14,7 @@ from toolkit.evaluation import exploring
 from toolkit.evaluation.exploring import Tradeoffs
 from toolkit.evaluation.systems import RULE
 from toolkit.figures.exploring import marked_curves, model_split
-from toolkit.reporting.present import figure_texts
+from toolkit.reporting.present import figure_texts, interval
 from toolkit.reporting.reading import Run
 
 
@@ -148,8 +148,7 @@ def _share(value: float) -> str:
 def _quality(row: pd.Series) -> str:
     if not np.isfinite(row["quality"]):
         return "not within the budget"
-    value, low, high = figure_texts([row["quality"], row["quality_low"], row["quality_high"]])
-    return f"{value} [{low}, {high}]"
+    return interval(row["quality"], row["quality_low"], row["quality_high"])
 
 
 _COLUMNS = {

@@ -54,16 +54,23 @@ def figure_texts(values: Sequence[float], unit: str = "") -> list[str]:
     return [text.replace("-", "\N{MINUS SIGN}") for text in texts]
 
 
+def interval(value: float, low: float, high: float, unit: str = "") -> str:
+    """``value [low, high]``, the value alone where nothing was left to chance, a dash where there is none."""
+    if not math.isfinite(value):
+        return "–"
+    if not math.isfinite(low) or low == high:
+        return figure_texts([value], unit)[0]
+    texts = figure_texts([value, low, high], unit)
+    return f"{texts[0]} [{texts[1]}, {texts[2]}]"
+
+
 def estimate(row: pd.Series) -> str:
     """``value [low, high]``; a gain carries its sign, and a star where its adjusted p value is below .05."""
     if not math.isfinite(row["value"]):
         return "never reached" if row["metric"] in _THRESHOLDS else "–"
-    value, low, high = figure_texts([row["value"], row["ci_low"], row["ci_high"]], row["unit"])
     gain = row["metric"].endswith(("_gain", "_over_zero")) or row["metric"].startswith("gain_")
-    text = ("+" if gain and row["value"] > 0 else "") + value
-    if math.isfinite(row["ci_low"]) and row["ci_low"] != row["ci_high"]:
-        text += f" [{low}, {high}]"
-    return text + (" *" if row.get("p_holm", math.nan) < 0.05 else "")
+    text = interval(row["value"], row["ci_low"], row["ci_high"], row["unit"])
+    return ("+" if gain and row["value"] > 0 else "") + text + (" *" if row.get("p_holm", math.nan) < 0.05 else "")
 
 
 def wide(measurements: pd.DataFrame, metrics: tuple[str, ...]) -> pd.DataFrame:

@@ -80,22 +80,19 @@ def make(
         ToolkitError: an unknown data set, option, device or profile; a table or file that is wrong.
     """
     started = datetime.now(UTC)
-    profiles.get(profile)
+    most = profiles.get(profile).max_prompts
     if not 0 <= seed < 2**32:
         raise ToolkitError(f"--seed takes a whole number from 0 to {2**32 - 1}; {seed} was given.")
     sources = _by_label(names)
     loaded = {label: datasets.load(name) for label, name in sources.items()}
     for outcomes in loaded.values():
-        require_comparable(outcomes.sample(profiles.get(profile).max_prompts, seed))
+        require_comparable(outcomes.sample(most, seed))
     resolved = hardware.resolve_device(device)
     if device == "auto":
         tell(f"device: {resolved}" + (" (no CUDA device was found)" if resolved == "cpu" else ""))
     parts = _plan(notebooks or paths.notebooks_dir(), sources, only)
     config = _config(loaded, parts, resolved, profile, seed)
-    slug = (
-        next(iter(page.slugs(sources).values())) + (f"+{len(sources) - 1}" if len(sources) > 1 else "") + f"-{profile}"
-    )
-    run = RunFolder.open((out or paths.reports_dir()).resolve(), slug, config)
+    run = RunFolder.open((out or paths.reports_dir()).resolve(), f"{_slug(sources)}-{profile}", config)
     try:
         if run.resumed:
             tell(f"resuming {run.path.name}")
@@ -123,6 +120,12 @@ def _by_label(names: Sequence[str]) -> dict[str, str]:
     if not sources:
         raise ToolkitError("A report needs at least one data set; none was given.")
     return sources
+
+
+def _slug(sources: dict[str, str]) -> str:
+    """What a run's name says of its data: the first set, and how many more there are."""
+    first, *others = page.slugs(sources).values()
+    return first + (f"+{len(others)}" if others else "")
 
 
 def _plan(folder: Path, sources: dict[str, str], only: Sequence[str]) -> list[Part]:

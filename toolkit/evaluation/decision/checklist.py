@@ -49,20 +49,17 @@ def checklist(
     models = detail(asked.iloc[0], "models") or sorted(choices["model"].astype(str).unique())
     latency = rows.latencies(gpu)
     own = choices[choices["dataset"] == dataset]
-    found = []
-    for system in systems:
-        by_language = {
-            language: {
-                key: item(rows.estimate("acceptance", metric, system, dataset, language=language), ACCURACY_BAR)
-                for key, metric in _ITEMS.items()
-            }
-            for language in ("all", *LANGUAGES)
+    found = [
+        {
+            "system": system,
+            "latency": item(timed(latency, system), LATENCY_BAR_MS, below=True),
+            **_by_language(rows, system, dataset),
+            "auroc": rows.estimate("acceptance", "acceptance_auroc", system, dataset, language="all"),
+            "accuracies": _accuracies(judged, system),
+            "seed": _seed(own[own["system"] == system], queries, models),
         }
-        told = {"system": system, "latency": item(timed(latency, system), LATENCY_BAR_MS, below=True)} | by_language
-        told["auroc"] = rows.estimate("acceptance", "acceptance_auroc", system, dataset, language="all")
-        told["accuracies"] = _accuracies(judged, system)
-        told["seed"] = _seed(own[own["system"] == system], queries, models)
-        found.append(told)
+        for system in systems
+    ]
     chosen = judged.candidates.systems[judged.chosen] if judged and judged.chosen is not None else ""
     found.sort(
         key=lambda row: (row["system"] != chosen, -(row["all"]["accuracy"]["estimate"] or {"value": 0})["value"])
@@ -74,6 +71,17 @@ def checklist(
         "seed": [{key: query[key] for key in ("id", "text", "label")} for query in _asked_by_seed(queries)],
         "bars": {"accuracy": ACCURACY_BAR, "latency_ms": LATENCY_BAR_MS},
     }  # fmt: skip
+
+
+def _by_language(rows: Rows, system: str, dataset: str) -> dict[str, dict[str, Any]]:
+    """Language, or ``all`` -> the checklist's lines on where queries went."""
+    return {
+        language: {
+            key: item(rows.estimate("acceptance", metric, system, dataset, language=language), ACCURACY_BAR)
+            for key, metric in _ITEMS.items()
+        }
+        for language in ("all", *LANGUAGES)
+    }
 
 
 def _accuracies(judged: Judged | None, system: str) -> dict[str, Estimate]:
