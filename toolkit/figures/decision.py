@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator, PercentFormatter
 
 from toolkit.figures.style import FAINT, GRID, INK, beside, canvas, colours, small
@@ -89,7 +90,7 @@ def _singles(axes: Axes, singles: pd.DataFrame, chosen: str) -> None:
     named = ranked[ranked["kept"] > ranked["kept"].cummax().shift(fill_value=-1.0)]
     axes.plot(*_xy(singles), "s", color=INK, ms=5, mec="white", mew=0.8, zorder=6, ls="")
     for row in named[named["system"] != chosen].itertuples():
-        side = {"xytext": (-8, -8), "ha": "right"} if row.share > 0.85 else {"xytext": (8, -8), "ha": "left"}
+        side = {"xytext": (4, 9), "ha": "right"} if row.share > 0.85 else {"xytext": (8, -8), "ha": "left"}
         axes.annotate(row.model, (row.share, row.kept), **side, **beside(), fontsize=8, zorder=7)
 
 
@@ -113,8 +114,11 @@ def decision_ranges(bands: Sequence[Mapping[str, Any]], title: str, note: str = 
     """
     figure, rows = plt.subplots(len(bands), 1, figsize=(8.6, 0.9 + 1.25 * len(bands)), squeeze=False)
     shade = colours(dict.fromkeys(part["system"] for band in bands for part in band["ranges"]))
-    for axes, band in zip(rows[:, 0], bands, strict=True):
-        _strip(axes, band, shade)
+    named = set().union(*(_strip(axes, band, shade) for axes, band in zip(rows[:, 0], bands, strict=True)))
+    if narrow := [Patch(color=shade[name], label=name, alpha=0.85) for name in shade if name not in named]:
+        rows[0, 0].legend(
+            handles=narrow, loc="lower right", bbox_to_anchor=(1, 1.18), ncols=len(narrow), fontsize=8.5, frameon=False
+        )
     rows[0, 0].set_title(title, pad=26)
     if note:
         rows[-1, 0].annotate(
@@ -124,7 +128,9 @@ def decision_ranges(bands: Sequence[Mapping[str, Any]], title: str, note: str = 
     return figure
 
 
-def _strip(axes: Axes, band: Mapping[str, Any], shade: Mapping[str, str]) -> None:
+def _strip(axes: Axes, band: Mapping[str, Any], shade: Mapping[str, str]) -> set[str]:
+    """Draws one; returns the systems whose names are written in it, since they fit."""
+    named = set()
     low, high = band["ticks"][0], band["ticks"][-1]
     width = np.log(high / low)
     for part in band["ranges"]:
@@ -134,6 +140,7 @@ def _strip(axes: Axes, band: Mapping[str, Any], shade: Mapping[str, str]) -> Non
         axes.axvspan(left, right, color=shade[part["system"]], alpha=0.85, lw=0)
         share = np.log(right / left) / width
         if share > 0.012 * len(part["system"]):
+            named.add(part["system"])
             axes.annotate(
                 part["system"],
                 (np.sqrt(left * right), 0.5),
@@ -155,3 +162,4 @@ def _strip(axes: Axes, band: Mapping[str, Any], shade: Mapping[str, str]) -> Non
     axes.xaxis.set_minor_locator(NullLocator())
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_color(GRID)
+    return named
