@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from toolkit.errors import ToolkitError, first_line
-from toolkit.reporting import execution
+from toolkit.reporting import execute, execution
 
 PATIENCE_S = 20.0  # for a scheduler to answer, and for its first worker
 GPU = "GPU"  # what dask workers call a GPU they offer: --resources "GPU=1"
@@ -75,6 +75,7 @@ def _offers(client: Any, scheduler: str) -> list[dict[str, float]]:
     except TimeoutError as err:
         raise ToolkitError(f"--scheduler {scheduler}: a worker was expected; none came in {PATIENCE_S:g} s.") from err
     try:
+        client.run(execute.spare_start_up)  # by itself, since asking for the next one imports nbformat
         found = client.run(_introduce)
     except Exception as err:  # whatever a worker without this package says when it is asked to import it
         raise ToolkitError(
