@@ -53,7 +53,7 @@ def canonical(value: Mapping[str, Any]) -> str:
 def fold(rows: pd.DataFrame, params: Mapping[str, Any], by: Sequence[str] = ()) -> pd.DataFrame:
     """Rows with ``metrics.DETAILS`` and ``by`` as columns -> the published columns, these in ``params``."""
     details = [name for name in (*DETAILS, *by) if name in rows.columns]
-    own = [{k: v for k, v in row.items() if pd.notna(v)} for row in rows[details].to_dict("records")]
+    own = [{name: row[name] for name in details if pd.notna(row[name])} for row in rows.to_dict("records")]
     return rows.drop(columns=details).assign(params=[canonical({**params, **row}) for row in own])
 
 
