@@ -106,7 +106,7 @@ def test_pages_have_the_numbers_of_the_decision(decided, tmp_path, language, no_
     assert markdown.count("| knn |") >= 3 and "data:image/svg+xml" in html
     assert EVIL not in html and "&lt;b&gt;small|&lt;/b&gt;" in html and r"<b>small\|</b>" in markdown
     assert (tmp_path / "figures" / "decision_front.png").is_file()
-    assert "{" not in decision.first_sentence(decided, language)
+    assert "{" not in decision.lead(decided, language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -122,10 +122,10 @@ def test_every_answer_can_be_said(run, wanted, language):
 
 
 def test_the_answer_in_both_languages(decided):
-    answer = decision.first_sentence(decided)
+    answer = decision.lead(decided)
     assert answer.startswith("knn at operating point 0.30 keeps 100% of the quality of large")
-    assert decision.first_sentence(decided, "zh").startswith("knn（运行点 0.30）保住了最佳单一模型 large 质量的 100%")
-    assert "d (real outcomes)" in answer
+    assert decision.lead(decided, "zh").startswith("knn（运行点 0.30）保住了最佳单一模型 large 质量的 100%")
+    assert "d (a table of your own)" in answer
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_an_unknown_language_is_refused():
 
 def test_a_run_without_trained_routers_says_so(tiny_run, tmp_path, no_browser):
     found = decision.decided(reading.read(tiny_run()), Constraints(), bootstraps=20)
-    assert decision.first_sentence(found).startswith("Nothing can be recommended for d")
+    assert decision.lead(found).startswith("Nothing can be recommended for d")
     assert decision.write(found, tmp_path / "out", "en", lambda line: None)["html"].is_file()
 
 

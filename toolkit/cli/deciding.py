@@ -59,7 +59,7 @@ def _decide(options: argparse.Namespace) -> int:
         raise ToolkitError(f"--out {out}: a folder outside the run was expected, which is never written to again.")
     found = decision.decided(run, wanted, run.manifest["bootstraps"], run.manifest["seed"])
     written = decision.write(found, out, options.language)
-    print(decision.first_sentence(found, options.language))
+    print(decision.lead(found, options.language))
     for kind in ("json", "md", "pdf", "html"):
         if kind in written:
             print(written[kind])

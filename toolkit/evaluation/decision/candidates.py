@@ -16,7 +16,9 @@ import pandas as pd
 from toolkit import policy
 from toolkit.evaluation import statistics
 from toolkit.evaluation.systems import RULE
+from toolkit.routers import BASELINES
 
+SINGLES = ("always-weak", "always-strong", "cheapest")  # baselines that are a single model, by its role
 LEAST_GROUPS = 10  # different prompts in a half, below which nothing is chosen
 SLACK = 1e-12  # rounding of a mean, which must not cost the best model its own floor
 
@@ -57,8 +59,9 @@ class Candidates:
 
     @cached_property
     def singles(self) -> np.ndarray:
-        """Which candidates send every prompt to one model by rule, bool (K,)."""
-        return (self.points == RULE) & (self.models == self.models[:, :1]).all(axis=1)
+        """Which candidates are one model for every prompt, bool (K,); a rule that happens to pick one is none."""
+        rules = [name for name in BASELINES if name not in SINGLES]
+        return ~np.isin(self.systems, rules) & (self.points == RULE) & (self.models == self.models[:, :1]).all(axis=1)
 
     def best_single(self, model: str = "") -> int | None:
         """The single model of that name, else the best one on the choosing half; None where there is none."""

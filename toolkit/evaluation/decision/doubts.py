@@ -6,7 +6,7 @@ from typing import Any
 
 from toolkit.evaluation.decision.constraints import Constraints
 from toolkit.evaluation.decision.rows import Rows, detail, timed
-from toolkit.evaluation.decision.sentences import beside_baseline, form, spent
+from toolkit.evaluation.decision.sentences import beside_baseline, form, over_budget, spent
 from toolkit.evaluation.decision.statements import Statement, negated, number, of_row, placed, say
 
 FEW_PROMPTS, WIDE = 200, 0.1  # reporting prompts and width of an interval of a share that deserve a warning
@@ -87,7 +87,7 @@ def _time(rows: Rows, chosen: Mapping[str, Any], constraints: Constraints) -> li
     slow = timed(rows.latencies(constraints.gpu, "p90_ms"), system)
     if slow and slow["value"] > constraints.latency_budget_ms:
         return [*found, _doubt("time", True, "doubt_latency_p90", system=system, p90=slow, budget=budget)]
-    near = chosen["latency"].get("high", 0.0) > constraints.latency_budget_ms
+    near = over_budget(chosen["latency"], constraints)
     return [*found, _doubt("time", near, "doubt_latency", system=system, ms=chosen["latency"], budget=budget)]
 
 
@@ -114,9 +114,8 @@ def _shift(rows: Rows, dataset: str, system: str) -> list[Statement]:
     if len(share):
         own = share[share["system"] == system]
         row = (own if len(own) else share).iloc[0].to_dict()
-        found.append(
-            _doubt("shift", row["ci_high"] > 0.05, "doubt_share", system=row["system"], off=of_row(row, "share"))
-        )
+        off = number(100 * row["value"], "points", 100 * row["ci_low"], 100 * row["ci_high"])
+        found.append(_doubt("shift", row["ci_high"] > 0.05, "doubt_share", system=row["system"], off=off))
     return found
 
 

@@ -30,7 +30,8 @@ class Judged:
     Attributes:
         best: index of the reference, the best single model; None where the table has no single model.
         reference: ``best`` single model, the one ``given``, or ``missing``: given, not judged, so the best stands in.
-        kinds: single, baseline (trivial), router or reference (sees what traffic does not show), object (K,).
+        kinds: single, baseline (trivial, or blind to the prompt), router or reference (sees what traffic does not
+            show), object (K,).
         untimed: routers (they learn) whose time was not measured.
         admitted: who may be recommended, whatever it costs, bool (K,). An untimed router may only where without the
             untimed ones nothing but the best single model itself reaches the floor.
@@ -59,8 +60,7 @@ class Judged:
         self.kinds = np.array([kind[name] for name in candidates.systems], dtype=object)
         self.plain = np.array([(SINGLE, BASELINE, ROUTER, REFERENCE).index(kind) for kind in self.kinds])
         self.untimed = {name for name in kind if kind[name] == ROUTER and not self.latency[name]}
-        slow = {name for name in kind if self.milliseconds(name) > constraints.latency_budget_ms}
-        offered = np.array([kind[name] != REFERENCE and name not in slow for name in candidates.systems])
+        offered = np.array([kind[name] != REFERENCE and not self.too_slow(name) for name in candidates.systems])
         known = offered & ~np.isin(candidates.systems, list(self.untimed))
         self.admitted = offered if self.choose(known) in (None, self.best) else known
         self.chosen, self.other = (self.choose(surely=way) for way in (constraints.surely, not constraints.surely))
@@ -75,10 +75,14 @@ class Judged:
         """Means (K,) on the choosing half."""
         return self.candidates.means(self.candidates.spent)
 
-    def milliseconds(self, system: str) -> float:
-        """Median time of a decision; 0 where nothing was measured (``untimed``), as of single models and rules."""
+    def too_slow(self, system: str) -> bool:
+        """Whether the whole interval of the median time of a decision lies above the budget.
+
+        Where it reaches below, a busy minute of the machine may be all that there is to it, so nobody is left out for
+        that; who is recommended is told so. What has no time (``untimed``, single models, rules) is not slow.
+        """
         measured = self.latency[system]
-        return measured["value"] if measured else 0.0
+        return bool(measured) and measured.get("low", measured["value"]) > self.constraints.latency_budget_ms
 
     def model(self) -> str:
         """Name of the reference."""
@@ -183,7 +187,7 @@ def _kind(name: str, alone: bool, sees: str) -> str:
         return REFERENCE
     if alone:
         return SINGLE
-    return BASELINE if name in BASELINES and BASELINES[name]().trivial else ROUTER
+    return BASELINE if sees == "nothing" or (name in BASELINES and BASELINES[name]().trivial) else ROUTER
 
 
 def _side(difference: Estimate) -> str:
@@ -241,7 +245,7 @@ def table(judged: Judged) -> list[dict[str, Any]]:
         by = ""
         if sees not in OPEN:
             by = "sees"
-        elif judged.milliseconds(system) > judged.constraints.latency_budget_ms:
+        elif judged.too_slow(system):
             by = "latency"
         elif system in judged.untimed and not judged.admitted[judged.candidates.find(system)].any():
             by = "untimed"

@@ -7,6 +7,7 @@ from toolkit.evaluation.decision.constraints import Constraints
 from toolkit.evaluation.decision.recommendation import ROUTER, SINGLE
 from toolkit.evaluation.decision.statements import Statement, negated, number, say
 
+_CAVEATS = ("floor_unsure", "floor_below", "floor_missed", "budget_unsure", "unhurried", "baseline_worse")
 NO_NETWORK = ("", "no network")  # forms of which the timed and the judged one do not differ
 
 
@@ -21,6 +22,9 @@ def sentences(part: Mapping[str, Any], constraints: Constraints) -> list[Stateme
     said = [_answer(part, chosen, constraints, data)]
     if chosen["model"] != part["model"]:
         said.append(say(f"floor_{chosen['floor']}", floor=number(constraints.quality_floor, "share")))
+    if over_budget(chosen["latency"], constraints):
+        budget = number(constraints.latency_budget_ms, "ms")
+        said.append(say("budget_unsure", ms=chosen["latency"], budget=budget))
     if other := part["other"]:
         name = "bold" if constraints.surely else "cautious"
         said.append(_other(name, part, other, floor=say(f"its_floor_{other['floor']}")))
@@ -30,7 +34,20 @@ def sentences(part: Mapping[str, Any], constraints: Constraints) -> list[Stateme
     said += _compared(part, chosen)
     if chosen["money"] and chosen["model"] != part["model"]:
         said.append(_money(part, chosen["money"], constraints))
+    if chosen.get("weight") is not None and chosen["kind"] != SINGLE:
+        said.append(say("serve", who=_who(chosen), weight=number(chosen["weight"], "weight")))
     return said
+
+
+def headline(part: Mapping[str, Any]) -> list[Statement]:
+    """The answer, and of the others those without which it would mislead whoever reads no further."""
+    answer, *others = part["sentences"]
+    return [answer, *(said for said in others if said["say"] in _CAVEATS)]
+
+
+def over_budget(latency: Mapping[str, Any] | None, constraints: Constraints) -> bool:
+    """Whether a measured time, or only the upper end of its interval, lies above the budget."""
+    return bool(latency) and latency.get("high", latency["value"]) > constraints.latency_budget_ms
 
 
 def reference(part: Mapping[str, Any], constraints: Constraints) -> Statement:
@@ -85,8 +102,14 @@ def _money(part: Mapping[str, Any], money: Mapping[str, Any], constraints: Const
         "money", requests=constraints.monthly_requests, spent=money["usd_per_month"],
         calls=_signed("calls_saved", "calls_dearer", saved, model=part["model"]),
         quality=_signed("quality_lost", "quality_won", lost, error=number(constraints.error_usd, "USD")),
-        net=_signed("net_saved", "net_lost", net, model=part["model"]),
+        net=_net(part, net),
     )  # fmt: skip
+
+
+def _net(part: Mapping[str, Any], net: Mapping[str, Any]) -> Statement:
+    if net.get("low", 0.0) <= 0 <= net.get("high", 0.0):
+        return say("net_unsure", usd=net)
+    return _signed("net_saved", "net_lost", net, model=part["model"])
 
 
 def _signed(positive: str, negative: str, found: Mapping[str, Any], **more: Any) -> Statement:
@@ -102,7 +125,7 @@ def _at(part: Mapping[str, Any], found: Mapping[str, Any]) -> Statement:
 
 def _other(name: str, part: Mapping[str, Any], found: Mapping[str, Any], **more: Any) -> Statement:
     """A sentence about another choice than the recommended one."""
-    return say(name, who=_weighed(found), kept=found["kept"], at=_at(part, found), **more)
+    return say(name, who=_who(found), kept=found["kept"], at=_at(part, found), **more)
 
 
 def _beside(part: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,33 +139,26 @@ def _who(found: Mapping[str, Any]) -> Statement:
     return say("who_point" if found["point"] != "rule" else "who_rule", system=found["system"], point=found["point"])
 
 
-def _weighed(chosen: Mapping[str, Any]) -> Statement:
-    """The choice by name, point and weight."""
-    if chosen.get("weight") is None or chosen["kind"] == SINGLE:
-        return _who(chosen)
-    weight = number(chosen["weight"], "weight")
-    return say("who_weighed", system=chosen["system"], point=chosen["point"], weight=weight)
-
-
 def _answer(part: Mapping[str, Any], chosen: Mapping[str, Any], constraints: Constraints, data: Statement) -> Statement:
     """The first sentence."""
     today, name = chosen["against"].get("today"), chosen["kind"]
     if name == SINGLE:
         name = "best" if chosen["model"] == part["model"] else "single"
-    beside = say("today", kept=today["kept"], at=_at(part, today), who=_who(today)) if today else say("nothing")
+    used = "today" if constraints.today != Constraints.today else "today_assumed"
+    beside = say(used, kept=today["kept"], at=_at(part, today), who=_who(today)) if today else say("nothing")
     return say(
-        f"answer_{name}", who=_weighed(chosen), kept=chosen["kept"], at=_at(part, chosen), data=data, today=beside,
+        f"answer_{name}", who=_who(chosen), kept=chosen["kept"], at=_at(part, chosen), data=data, today=beside,
         reference=reference(part, constraints), prompts=part["reported_on"],
     )  # fmt: skip
 
 
 def _nobody(part: Mapping[str, Any], constraints: Constraints, data: Statement) -> Statement:
     """Nobody meets the constraints: who comes nearest, and who fell to which constraint."""
-    count = {by: sum(row["excluded_by"] == by for row in part["candidates"]) for by in ("floor", "latency")}
+    count = {by: sum(row["excluded_by"] == by for row in part["candidates"]) for by in ("floor", "unsure", "latency")}
     able = [row for row in part["points"] if row["admitted"]]
     best = max((row["kept"] for row in able if row["kept"] is not None), default=None)
     return say(
         "answer_nobody", floor=number(constraints.quality_floor, "share"), reference=reference(part, constraints),
         best=number(best, "share") if best is not None else say("nothing"), too_low=count["floor"], data=data,
-        too_slow=count["latency"], budget=number(constraints.latency_budget_ms, "ms"),
+        unsure=count["unsure"], too_slow=count["latency"], budget=number(constraints.latency_budget_ms, "ms"),
     )  # fmt: skip

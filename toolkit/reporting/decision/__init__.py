@@ -15,9 +15,11 @@ from IPython.display import Image
 from markupsafe import Markup, escape
 
 from toolkit import figures
+from toolkit.datasets.catalogue import CATALOGUE
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import acceptance, claims
 from toolkit.evaluation.decision import Constraints, decide
+from toolkit.evaluation.decision.sentences import headline
 from toolkit.evaluation.decision.statements import say
 from toolkit.paths import write_text
 from toolkit.reporting import page, present, tables
@@ -43,11 +45,16 @@ def facts(run: Run) -> dict[str, Any]:
     told, queries = run.manifest, acceptance.queries()
     return {
         "run": {"name": run.name} | {key: told.get(key) for key in ("profile", "seed", "device", "finished")},
-        "data": told.get("data", {}),
+        "data": {label: one | {"synthetic": _made(label, one)} for label, one in told.get("data", {}).items()},
         "machine": told.get("machine", {}),
         "claims": claims.ledger().to_dict("records"),
         "queries": queries.assign(prompt=tables.prompt_hashes("acceptance", queries["id"])).to_dict("records"),
     }
+
+
+def _made(label: str, told: Mapping[str, Any]) -> bool | None:
+    """Whether outcomes were generated; None of a table of the user's own, which does not say where it comes from."""
+    return True if told["synthetic"] else False if label.partition("?")[0] in CATALOGUE else None
 
 
 def primary(decision: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -62,9 +69,13 @@ def sentences(decision: Mapping[str, Any], language: str = "en") -> list[str]:
     return [wording.say(sentence) for sentence in said]
 
 
-def first_sentence(decision: Mapping[str, Any], language: str = "en") -> str:
-    """The answer."""
-    return sentences(decision, language)[0]
+def lead(decision: Mapping[str, Any], language: str = "en") -> str:
+    """The answer, and what must not be left out beside it (``evaluation.decision.sentences.headline``)."""
+    part = primary(decision)
+    if part is None:
+        return sentences(decision, language)[0]
+    wording = Wording(language)
+    return wording.word("gap").join(map(wording.say, headline(part)))
 
 
 def shown(written: Mapping[str, Path], name: str) -> Image | str:
@@ -114,7 +125,7 @@ def write(
         write_text(written[kind], text)
     target = folder / f"{NAME}.pdf"
     target.unlink(missing_ok=True)
-    missing = printing.to_pdf(written["html"], target)
+    missing = printing.lacks(language) or printing.to_pdf(written["html"], target)
     if missing:
         tell(f"no PDF: {missing}")
     else:

@@ -82,6 +82,7 @@ def _constraints(constraints: Mapping[str, Any], wording: Wording) -> list[str]:
     word, figure = wording.word, wording.figure
     told = {
         "quality_floor": figure(number(constraints["quality_floor"], "share")),
+        "surely": word("by_bound" if constraints["surely"] else "by_estimate_alone"),
         "latency_budget_ms": figure(number(constraints["latency_budget_ms"], "ms")),
         "monthly_requests": f"{constraints['monthly_requests']:,}",
         "gpu": word("has" if constraints["gpu"] else "has_not"),

@@ -91,7 +91,7 @@ def errors(part: Mapping[str, Any] | None, wording: Wording) -> pd.DataFrame:
     rows = []
     for row in found["ranges"]:
         to = word("and_more") if row["to"] is None else f"– ${row['to']:.3g}"
-        rows.append({word("error_price"): f"${row['from']:.3g} {to}", word("chosen"): row["system"]})
+        rows.append({word("error_price"): f"${row['from']:.3g} {to}", word("cheapest_in_all"): row["system"]})
     return _frame(rows, word("error_price"))
 
 

@@ -6,6 +6,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from toolkit.figures.decision import reads_chinese
+
 VARIABLE = "TOOLKIT_CHROMIUM"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _LIMIT_S = 120
@@ -15,6 +17,13 @@ def chromium() -> str:
     """Path of a Chromium: that of ``TOOLKIT_CHROMIUM``, else one on the path; "" where there is none."""
     chosen = os.environ.get(VARIABLE)
     return next((found for name in ([chosen] if chosen else _NAMES) if (found := shutil.which(name))), "")
+
+
+def lacks(language: str) -> str:
+    """Why a page of that language could not be read in print, in one line; "" where it could."""
+    if language == "zh" and not reads_chinese():
+        return "no font for Chinese was found, and all of it would be boxes; install one, such as fonts-noto-cjk"
+    return ""
 
 
 def to_pdf(page: Path, target: Path) -> str:
