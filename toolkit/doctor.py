@@ -28,7 +28,7 @@ class Finding:
 
 
 def examine() -> Iterator[Finding]:
-    """Every finding: Python, packages, processor, memory, GPU, data mirror, reports folder."""
+    """Every finding: Python, packages, processor, memory, GPU, data mirror, reports folder, printing."""
     python = ".".join(map(str, sys.version_info[:3]))
     fit = (3, 11) <= sys.version_info[:2] <= (3, 13)
     yield Finding("python", python, "" if fit else "make a .venv with Python 3.11, 3.12 or 3.13 (make PYTHON=...)")
@@ -41,6 +41,7 @@ def examine() -> Iterator[Finding]:
     yield _gpu()
     yield from _mirror()
     yield _reports()
+    yield from _print()
 
 
 def _packages() -> Iterator[Finding]:
@@ -99,6 +100,18 @@ def _mirror() -> Iterator[Finding]:
     if not held:
         remedy = "lay it out as data/registry.txt says, or unset TOOLKIT_DATA_MIRROR"
         yield Finding("data mirror", f"{mirror} holds none of the registered files", remedy)
+
+
+def _print() -> Iterator[Finding]:
+    """What decisions in PDF and figures in Chinese take; nothing else lacks anything without."""
+    from toolkit.figures import decision, use_style
+    from toolkit.reporting.decision import printing
+
+    browser = printing.chromium()
+    yield Finding("chromium", browser or f"none on the path or in {printing.VARIABLE}; decisions are not made as PDF")
+    use_style()
+    fonts = "found" if decision.reads_chinese() else "not found; decisions in Chinese have English figures and no PDF"
+    yield Finding("font for Chinese", fonts)
 
 
 def _reports() -> Finding:

@@ -146,7 +146,7 @@ def test_constant_is_who_sends_all_one_way_and_no_one_else():
     weak_only = _judged_on_queries("elo", 1.0, 0.0, exact=True)
     weak_only.append(("acceptance", "elo", "acceptance_auroc", 0.6, 0.5, 0.7, "all"))  # whose leads differ
     judged = _verdicts(_rows(*perfect, *weak_only, _served("perfect", 1.0, 2.0), _served("elo", 0.1, 0.1)))
-    assert judged.loc[RIGHT, "verdict"] == INSIDE and "best is perfect" in judged.loc[RIGHT, "why"]
+    assert judged.loc[RIGHT, "verdict"] == INSIDE and "the surest is perfect" in judged.loc[RIGHT, "why"]
     alone = _verdicts(_rows(*weak_only, _served("elo", 0.1, 0.1)))
     assert set(alone.loc[[SIMPLE, COMPLEX, RIGHT, TIME], "verdict"]) == {MISSING}, "it keeps one promise by the other"
 

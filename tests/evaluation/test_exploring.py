@@ -63,7 +63,7 @@ def test_the_point_of_a_router(asked, point):
 def test_figures_of_the_point_beside_the_best_single_model():
     offer = offered()
     assert (offer.best_single["system"], offer.best_single["model"], offer.prompts) == ("big", "dear", 10)
-    at = exploring.chosen(offer, ["sly", "rule", "big"], budget=5.5, requests_per_month=1000).set_index("system")
+    at = exploring.chosen(offer, ["sly", "rule", "big"], budget=5.5, monthly_requests=1000).set_index("system")
     assert at.loc["sly", ["quality", "quality_low", "quality_high"]].tolist() == pytest.approx([0.80, 0.70, 0.90])
     assert at.loc["sly", "quality_kept"] == pytest.approx(0.80 / 0.70)
     assert at.loc["sly", ["cost_usd_per_1k", "saving"]].tolist() == pytest.approx([4.0, 0.6])
@@ -85,7 +85,7 @@ def test_a_split_of_a_neighbouring_point_says_so():
 
 def test_two_models_without_costs_are_told_in_calls():
     offer = offered("pair", cost=False)
-    at = exploring.chosen(offer, ["sly"], budget=0.45, requests_per_month=1000)
+    at = exploring.chosen(offer, ["sly"], budget=0.45, monthly_requests=1000)
     assert at[["operating_point", "share_strong"]].iloc[0].tolist() == ["0.10", pytest.approx(0.4)]
     assert at[["cost_usd_per_1k", "saving", "usd_per_month", "saved_usd_per_month"]].isna().all(axis=None)
     assert offer.budgets() == pytest.approx((0.1, 1.0))

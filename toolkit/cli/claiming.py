@@ -31,5 +31,5 @@ def _claims(options: argparse.Namespace) -> int:
             print(f"\nsection {section}")
             show(part[["verdict", "claim", "why", "basis"]])
     print()
-    print(audit.conclusion(found))
+    print(audit.conclusion(found if options.section is None else found[found["section"] == options.section]))
     return 0

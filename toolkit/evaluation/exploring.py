@@ -134,7 +134,7 @@ def chosen(
     systems: Sequence[str],
     weight: float | None = None,
     budget: float | None = None,
-    requests_per_month: float = 0,
+    monthly_requests: float = 0,
 ) -> pd.DataFrame:
     """Each router at the operating point that a cost weight or a budget leads to.
 
@@ -162,7 +162,7 @@ def chosen(
     for name in systems:
         own = offer.points[offer.points["system"] == name]
         point = _by_weight(own, weight) if budget is None else _by_budget(own, budget)
-        rows.append(_described(offer, name, own, point, requests_per_month))
+        rows.append(_described(offer, name, own, point, monthly_requests))
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
@@ -205,7 +205,7 @@ def _by_budget(own: pd.DataFrame, budget: float) -> pd.Series | None:
 
 
 def _described(
-    offer: Tradeoffs, name: str, own: pd.DataFrame, point: pd.Series | None, requests_per_month: float
+    offer: Tradeoffs, name: str, own: pd.DataFrame, point: pd.Series | None, monthly_requests: float
 ) -> dict[str, object]:
     """One row of ``chosen``."""
     if point is None:
@@ -222,8 +222,8 @@ def _described(
         "quality_kept": np.nan if single is None else point["quality"] / single["quality"],
         "cost_usd_per_1k": 1000 * cost,
         "saving": 1 - cost / dear if dear > 0 else np.nan,
-        "usd_per_month": requests_per_month * cost,
-        "saved_usd_per_month": requests_per_month * (dear - cost),
+        "usd_per_month": monthly_requests * cost,
+        "saved_usd_per_month": monthly_requests * (dear - cost),
         "split_point": kept,
         "split_exact": kept == point["operating_point"],
     }

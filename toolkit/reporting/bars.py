@@ -184,7 +184,8 @@ def _for_eyes(found: "pd.DataFrame") -> "pd.DataFrame":
 
     cells = []
     for row in found.itertuples():
-        known = [number for number in (row.worst, row.ci_low, row.ci_high) if not math.isnan(number)]
+        bounds = (row.ci_low, row.ci_high) if row.wanted.startswith("value") else ()  # of a bound they are no interval
+        known = [number for number in (row.worst, *bounds) if not math.isnan(number)]
         texts = present.figure_texts(known, row.unit) if known else ["–"]
         cells.append(texts[0] + (f" [{texts[1]}, {texts[2]}]" if len(texts) == 3 else ""))
     return found[["bar", "wanted"]].assign(worst=cells, **{name: found[name] for name in ("where", "rows", "state")})

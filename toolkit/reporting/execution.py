@@ -25,6 +25,7 @@ def execute_into(
     title: str,
     limit_s: float,
     threads: int = 0,
+    of_sweep: bool = False,
 ) -> execute.Result:
     """A notebook and its page in a folder that is made empty first.
 
@@ -33,6 +34,7 @@ def execute_into(
         parameters: all others.
         title: of the page.
         limit_s, threads: as of ``execute.Job``.
+        of_sweep: the page belongs to a sweep's cell, not to a report.
 
     Raises:
         ToolkitError: a parameter that the notebook does not declare, or of another type.
@@ -42,14 +44,14 @@ def execute_into(
     checked = execute.checked_parameters(notebook, {**parameters, "out": str(folder)})
     job = execute.Job(str(notebook), str(folder / EXECUTED), checked, limit_s, threads)
     result = workers.run_surely(job)
-    page.write_notebook(folder, EXECUTED, title, result)
+    page.write_notebook(folder, EXECUTED, title, result, of_sweep)
     return result
 
 
-def failure(folder: Path, title: str, err: Exception) -> execute.Result:
+def failure(folder: Path, title: str, err: Exception, of_sweep: bool = False) -> execute.Result:
     """What went wrong outside a notebook, as a result and on the folder's page. To be called where it is caught."""
     result = execute.Result(0.0, f"{type(err).__name__}: {err}", traceback.format_exc())
-    page.write_failure(folder, title, result)
+    page.write_failure(folder, title, result, of_sweep)
     return result
 
 

@@ -28,7 +28,7 @@ class View:
         systems: routers, in the order of the rows.
         weight: quality given up per dollar or strong call; 0 is quality first.
         budget: USD per 1,000 prompts, or share of strong calls.
-        requests_per_month: volume for the dollars of a month.
+        monthly_requests: volume for the dollars of a month.
     """
 
     run: Run
@@ -36,12 +36,12 @@ class View:
     systems: Sequence[str]
     weight: float | None = None
     budget: float | None = None
-    requests_per_month: float = 0
+    monthly_requests: float = 0
 
     @cached_property
     def chosen(self) -> pd.DataFrame:
         """``exploring.chosen`` of the systems."""
-        return exploring.chosen(self.offer, self.systems, self.weight, self.budget, self.requests_per_month)
+        return exploring.chosen(self.offer, self.systems, self.weight, self.budget, self.monthly_requests)
 
     @cached_property
     def split(self) -> pd.DataFrame:
@@ -53,7 +53,7 @@ class View:
         """``chosen`` in text, the best single model in the last row; columns of which nothing is known are left out."""
         rows, names, single = [self.chosen], list(self.systems), self.offer.best_single
         if single is not None:
-            rows.append(exploring.chosen(self.offer, [single["system"]], 0, None, self.requests_per_month))
+            rows.append(exploring.chosen(self.offer, [single["system"]], 0, None, self.monthly_requests))
             names.append(f"{single['model']}, best single model")
         rows = pd.concat([frame for frame in rows if len(frame)]) if any(map(len, rows)) else self.chosen
         table = pd.DataFrame({head: [told(row) for _, row in rows.iterrows()] for head, told in _COLUMNS.items()})
@@ -131,7 +131,7 @@ class View:
             told += f", at {_share(1 - best['saving'])} of its cost"
         elif np.isfinite(best["share_strong"]):
             told += f", with {_share(best['share_strong'])} of the calls to the strong model"
-        if self.requests_per_month and np.isfinite(best["usd_per_month"]):
+        if self.monthly_requests and np.isfinite(best["usd_per_month"]):
             now, then = best["usd_per_month"], best["usd_per_month"] + best["saved_usd_per_month"]
             told += f"; {_text(now)} USD a month in place of {_text(then)}"
         return told

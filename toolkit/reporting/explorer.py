@@ -32,7 +32,7 @@ class Explorer(ipywidgets.VBox):
     Args:
         run: a run as read, or its folder.
         dataset: label of the data set to start with; the run's first where it has none of that name.
-        requests_per_month: volume for the dollars of a month.
+        monthly_requests: volume for the dollars of a month.
 
     Attributes:
         dataset, analysis, routers, mode, weight, budget, requests: the controls. Set the ``value`` of one and all
@@ -44,7 +44,7 @@ class Explorer(ipywidgets.VBox):
         ToolkitError: no run, or one without curves.
     """
 
-    def __init__(self, run: reading.Run | Path | str, dataset: str = "", requests_per_month: int = 100_000):
+    def __init__(self, run: reading.Run | Path | str, dataset: str = "", monthly_requests: int = 1_000_000):
         self._run = run if isinstance(run, reading.Run) else reading.read(Path(run), finished=False)
         self._available = exploring.available(self._run.curves)
         self._opened: dict[tuple[str, str], tuple[exploring.Tradeoffs, dict[str, ipywidgets.Widget]]] = {}
@@ -54,7 +54,7 @@ class Explorer(ipywidgets.VBox):
         self.analysis = ipywidgets.Dropdown(layout=_WIDE)
         self.routers = ipywidgets.SelectMultiple(rows=10, layout=_WIDE)
         self.mode = ipywidgets.ToggleButtons(options=_MODES, value="budget", style={"button_width": "83px"})
-        self.requests = ipywidgets.BoundedIntText(requests_per_month, min=0, max=10**12, layout=_WIDE)
+        self.requests = ipywidgets.BoundedIntText(monthly_requests, min=0, max=10**12, layout=_WIDE)
         self._slider, self._told, self._shown = ipywidgets.VBox(), ipywidgets.HTML(), ipywidgets.HTML()
         self._curve, self._split = (ipywidgets.Image(layout={"max_width": "100%"}) for _ in range(2))
         self._shown.add_class("explored")
@@ -146,7 +146,7 @@ class Explorer(ipywidgets.VBox):
         before, self._state = self._state, (offer.dataset, offer.analysis, systems, *point.items(), requests)
         if before == self._state:
             return
-        self.view = View(self._run, offer, systems, **point, requests_per_month=requests)
+        self.view = View(self._run, offer, systems, **point, monthly_requests=requests)
         shown = [] if slider is None else [ipywidgets.Label(_unit(mode, offer.in_dollars)), slider]
         if [*self._slider.children[1:]] != shown[1:]:
             self._slider.children = shown

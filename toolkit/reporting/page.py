@@ -40,7 +40,7 @@ def slugs(labels: Iterable[str]) -> dict[str, str]:
     return named
 
 
-def write_notebook(folder: Path, executed: str, title: str, result: Result) -> Path:
+def write_notebook(folder: Path, executed: str, title: str, result: Result, of_sweep: bool = False) -> Path:
     """The executed notebook as HTML without code; where it failed, the failure first and what was done after it."""
     body, source = "", folder / executed
     if source.is_file():
@@ -55,13 +55,13 @@ def write_notebook(folder: Path, executed: str, title: str, result: Result) -> P
             template_name="basic", exclude_input=True, exclude_output_prompt=True, exclude_input_prompt=True
         )
         body, _ = exporter.from_notebook_node(notebook)
-    return _write(folder / "notebook.html", "notebook.html", title=title, body=body, result=result)
+    return _write(folder / "notebook.html", "notebook.html", title=title, body=body, result=result, of_sweep=of_sweep)
 
 
-def write_failure(folder: Path, title: str, result: Result) -> Path:
+def write_failure(folder: Path, title: str, result: Result, of_sweep: bool = False) -> Path:
     """A page for a part that failed outside its notebook."""
     folder.mkdir(parents=True, exist_ok=True)
-    return _write(folder / "notebook.html", "notebook.html", title=title, body="", result=result)
+    return _write(folder / "notebook.html", "notebook.html", title=title, body="", result=result, of_sweep=of_sweep)
 
 
 def render(template: str, **content: Any) -> str:
@@ -122,19 +122,27 @@ def _section(
     """What the front page shows of one data set."""
     rows = tables.unfold(measurements[measurements["dataset"] == name])
     pair, cost = rows[rows["analysis"].isin(["pair", "without_suspect"])], rows[rows["analysis"] == "cost"]
+    trained, trained_cost = (rows[rows["analysis"] == name] for name in ("trained", "trained_cost"))
     benchmarks = rows[rows["analysis"].isin(["cost", "robustness"])]
     latency, rules, online = (rows[rows["analysis"] == name] for name in ("latency", "rules", "online"))
     blocks = [
         _block(
-            "Two models: share of strong calls", _pair_text(pair), pair, [present.PAIR_METRICS, present.RULE_METRICS]
+            "Baselines on two models: share of strong calls",
+            _pair_text(pair),
+            pair,
+            [present.PAIR_METRICS, present.RULE_METRICS],
         ),
         _block(
-            f"Quality against cost ({facts['cost_source']})",
+            f"Baselines: quality against cost ({facts['cost_source']})",
             f"{present.conclusion(cost, 'quality', 'quality_gain', 'quality')} {present.saving(cost)}",
             cost,
             [present.COST_METRICS],
         ),
-        _block("By the benchmarks' own measures", "", benchmarks, [present.FRONT_METRICS, present.ARENA_METRICS]),
+        _block("Routers trained here, on two models", "", trained, [present.PAIR_METRICS]),
+        _block("Routers trained here: quality against cost", "", trained_cost, [present.COST_METRICS]),
+        _block(
+            "Baselines by the benchmarks' own measures", "", benchmarks, [present.FRONT_METRICS, present.ARENA_METRICS]
+        ),
         _block("Time of one decision", _latency_text(described["device"]), latency, [present.LATENCY_METRICS], False),
         _block("What a semantic cache gets wrong", _cache_text(rules), rules, [present.CACHE_METRICS], False),
         _block("What learning online brings", _ONLINE if len(online) else "", online, [present.ONLINE_METRICS], False),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from toolkit.errors import ToolkitError
 from toolkit.reporting import tables
-from toolkit.reporting.run import MANIFEST, SCHEMA_VERSION, SO_FAR
+from toolkit.reporting.run import MANIFEST, SCHEMA_VERSION, SO_FAR, SWEEP
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ def read(path: Path, finished: bool = True) -> Run:
         raise ToolkitError(f"{path}: the folder of a run was expected, such as `report` prints; there is none.")
     target = folder / MANIFEST
     if not target.is_file():
+        if (folder / SWEEP).is_file():
+            raise ToolkitError(f"{folder}: the folder of a sweep; name one of its cells, which {SWEEP} lists.")
         if finished:
             raise ToolkitError(
                 f"{folder}: no {MANIFEST}, so this run is not finished; the command that began it goes on with it."

@@ -19,6 +19,7 @@ SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 CONFIG = "config.json"
 SO_FAR = ".manifest.json"  # of a run that is being made, for notebooks that read it
+SWEEP = "sweep.csv"  # how the cells of a sweep stand
 LEAD = "lead.json"  # what a notebook says on the front page
 _LOCK = ".lock"
 _SOURCES, _BUNDLED = (".py", ".yml", ".html", ".md"), "_bundled"  # a wheel carries notebooks and data in the latter

@@ -151,8 +151,8 @@ def _build(spec: dict[str, Any], classes: dict[str, type[Router]], folder: Path)
         classes[name] = getattr(import_module(found[name]), name)
     if not isinstance(name, str) or name not in classes:
         raise ToolkitError(
-            f"{folder}: no router class {name!r} is known; there are {', '.join(sorted(classes))}. Name a class of "
-            f"your own: load_router(..., known=[Class]), or --class module:Class on the command line."
+            f"{folder}: no router class {name!r} is known. Name a class of your own: load_router(..., known=[Class]), "
+            f"or --class module:Class on the command line. Known are {', '.join(sorted(classes))}."
         )
     if not isinstance(given, dict) or set(given) != set(inspect.signature(classes[name]).parameters):
         raise ToolkitError(f"{folder}: the parameters of {name} were expected; found {given!r}.")

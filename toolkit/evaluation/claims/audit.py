@@ -111,7 +111,7 @@ def conclusion(audited: pd.DataFrame) -> str:
         f"{len(audited)} claims: " + ", ".join(f"{count} {verdict}" for verdict, count in number.items()) + ".",
         f"{basis['measurement']} verdicts rest on this run, {basis['data']} on upstream outcomes, {basis['source']} on "
         "what was published.",
-        "Contradicted:",
+        *(["Contradicted:"] if len(broken) else []),
         *(f"  {claim}" for claim in broken["claim"]),
     ]
     return "\n".join(lines)

@@ -54,9 +54,9 @@ def target(claim: pd.Series, evidence: Evidence) -> Judgement:
     leading = [one for one in points if one.label in (whole or passed or here)]
     best = min(leading, key=lambda one: one.high) if unit == "ms" else max(leading, key=lambda one: one.low)
     why = (
-        f"{undecided(verdict)}Of {len(here)} routers {len(passed)} surely pass, {len(failed)} surely fail; best is "
-        f"{best.label}, {told(best, unit)}. All {len(bars)} bars are passed by {', '.join(whole) or 'none'}, at "
-        f"{LEVEL:.0%} over {len(names)} routers."
+        f"{undecided(verdict)}Of {len(here)} routers {len(passed)} surely pass, {len(failed)} surely fail; the "
+        f"surest is {best.label}, {told(best, unit)}. All {len(bars)} bars are passed by {', '.join(whole) or 'none'}, "
+        f"at {LEVEL:.0%} over {len(names)} routers."
     )
     why += " Times are of its fast form." if unit == "ms" else ""
     seen = pd.concat([own[own["router"] == best.label] for own in (found.values() if whole else [rows])])

@@ -14,12 +14,11 @@ from toolkit import paths
 from toolkit.errors import ToolkitError
 from toolkit.reporting import tables
 from toolkit.reporting.execute import Workers
+from toolkit.reporting.run import SWEEP
 from toolkit.reporting.sweep import executors, grid
 from toolkit.reporting.sweep.cell import DONE, FAILED, PENDING, lost, state, work
 from toolkit.reporting.sweep.grid import Cell
 from toolkit.reporting.sweep.target import Target
-
-TABLE = "sweep.csv"
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class _Board:
         return pd.DataFrame(rows).astype({"seconds": float})
 
     def write(self) -> None:
-        self.target.write(TABLE, self.table().to_csv(index=False, lineterminator="\n").encode())
+        self.target.write(SWEEP, self.table().to_csv(index=False, lineterminator="\n").encode())
 
     def count(self, status: str) -> int:
         return sum(told["status"] == status for told in self.states.values())
@@ -128,7 +127,7 @@ def _run_all(board: _Board, left: Sequence[Cell], workers: int, scheduler: str, 
                     cell, finished = futures[future], finished + 1
                     board.states[cell.folder] = told = _outcome(future, cell, board.target, scheduler)
                     board.write()
-                    tell(f"[{finished}/{len(left)}] {cell.folder}: {_in_words(told)}")
+                    tell(f"[{finished}/{len(left)}] {cell.folder}{_given(cell)}: {_in_words(told)}")
             except BaseException:
                 processes.stop()
                 raise
@@ -158,6 +157,11 @@ def _outcome(future: "Future[dict[str, Any]]", cell: Cell, target: Target, sched
         error = f"{target.url} of the worker is not {target.url} of this machine; shared storage was expected as --out"
         return {"status": PENDING, "seconds": None, "error": error}
     return told
+
+
+def _given(cell: Cell) -> str:
+    """The grid's parameters of a cell, since its folder's name tells them by a hash alone."""
+    return f" ({', '.join(f'{name}={value}' for name, value in cell.given.items())})" if cell.given else ""
 
 
 def _in_words(told: Mapping[str, Any]) -> str:

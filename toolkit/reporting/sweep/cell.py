@@ -73,10 +73,10 @@ def _work(cell: Cell, target: Target, workers: Workers, scratch: Path) -> dict[s
     notebook.write_bytes(cell.source)
     try:
         result = execution.execute_into(
-            folder, notebook, cell.parameters, workers, cell.folder, cell.limit_s, cell.threads
+            folder, notebook, cell.parameters, workers, cell.folder, cell.limit_s, cell.threads, True
         )
     except Exception as err:
-        result = execution.failure(folder, cell.folder, err)
+        result = execution.failure(folder, cell.folder, err, of_sweep=True)
     if workers.stopped and result.error:
         return _state(PENDING)
     _check(cell, outcomes)  # nobody has changed the sources meanwhile

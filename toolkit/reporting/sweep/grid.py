@@ -173,7 +173,7 @@ def _settled(key: str, value: Any, remote: bool) -> Any:
         hardware.check_device(value)
         if value == "auto":
             raise ToolkitError("cpu or cuda was expected beside --scheduler, since machines differ; auto was given.")
-    elif isinstance(value, str) and value and Path(value).expanduser().is_file():
+    elif isinstance(value, str) and ("/" in value or Path(value).suffix) and Path(value).expanduser().is_file():
         return str(Path(value).expanduser().resolve())
     return value
 
