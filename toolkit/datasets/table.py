@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from toolkit.datasets import files
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, first_line
 from toolkit.outcomes import Outcomes
 from toolkit.pricing import PRICE_COLUMNS, read_prices
 
@@ -121,7 +121,8 @@ def _read(path: Path) -> pd.DataFrame:
     except UnicodeDecodeError as err:
         raise ToolkitError(f"{path}: UTF-8 was expected ({err.reason} at byte {err.start}); save it so.") from err
     except (ValueError, OSError, pd.errors.ParserError) as err:
-        raise ToolkitError(f"{path}: the table cannot be read ({err}).") from err
+        hint = " Are the columns separated by commas?" if isinstance(err, pd.errors.ParserError) else ""
+        raise ToolkitError(f"{path}: the table cannot be read ({first_line(err)}).{hint}") from err
     if rows.empty:
         raise ToolkitError(f"{path}: the table has no rows; one row per prompt and model was expected.")
     return rows.reset_index(drop=True)

@@ -129,6 +129,9 @@ def _notes(a: Run, b: Run, coverage: pd.DataFrame, paired: pd.DataFrame) -> list
                 f"{label}: the data differ ({ours[:12]}, {theirs[:12]}); prompts are paired by their names, whatever "
                 "else has changed in them."
             )
+    for label in a.recommended.keys() & b.recommended.keys():
+        if (ours := a.recommended[label]) != (theirs := b.recommended[label]):
+            notes.append(f"{label}: the recommendation differs, {ours} in A and {theirs} in B (notebook 11 says why).")
     for row in coverage.itertuples():
         if not row.a == row.b == row.both:
             counts = f"{row.a:,} prompts in A, {row.b:,} in B, {row.both:,} in both, which alone are compared"

@@ -46,6 +46,19 @@ class Run:
         """One row per analysis, system and operating point."""
         return tables.read(self.path / tables.CURVES)
 
+    @cached_property
+    def recommended(self) -> dict[str, str]:
+        """Data set -> what notebook 11 recommends for it; of those that it judged."""
+        found = {}
+        for path in self.path.glob("11_*/decision.json"):
+            for part in json.loads(path.read_text(encoding="utf-8"))["data"]:
+                chosen = part["recommended"]
+                if part["analysis"]:
+                    alone = chosen is None or chosen["model"] or chosen["point"] == "rule"
+                    name = "nobody" if chosen is None else chosen["model"] or chosen["system"]
+                    found[part["dataset"]] = name if alone else f"{name} · {chosen['point']}"
+        return found
+
 
 def read(path: Path, finished: bool = True) -> Run:
     """A run's folder.
