@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from toolkit.errors import ToolkitError
 from toolkit.evaluation.decision import Constraints, decide
 from toolkit.evaluation.decision.candidates import Told, halves, read
+from toolkit.evaluation.decision.sentences import headline
 from toolkit.evaluation.metrics import METRICS
 
 PROMPTS = 400
@@ -133,6 +134,32 @@ def test_a_latency_budget_excludes_what_was_measured_to_be_slower():
     on_gpu = _row("router_latency", "knows", "p50_ms", 2.0, 1.0, 3.0, device="cuda")
     assert _part(slow, on_gpu, gpu=True)["recommended"]["system"] == "knows"
     assert _part(slow, on_gpu)["recommended"]["system"] == "random"
+
+
+def test_nobody_is_left_out_for_a_time_that_may_be_noise():
+    """Its estimate lies above the budget and its interval reaches below: it is taken, and both places say so."""
+    noisy = _part(_row("router_latency", "knows", "p50_ms", 7.0, 3.0, 9.0))
+    assert noisy["recommended"]["system"] == "knows" and noisy["recommended"]["unhurried"] is None
+    assert _said(noisy)["budget_unsure"]["ms"]["high"] == 9.0 and "doubt_latency" in _loud(noisy)
+    assert [one["say"] for one in headline(noisy)] == ["answer_router", "budget_unsure"]
+    fast = _part(_row("router_latency", "knows", "p50_ms", 3.0, 2.0, 4.0))
+    assert "budget_unsure" not in _said(fast) and [one["say"] for one in headline(fast)] == ["answer_router"]
+
+
+def test_a_rule_that_happens_to_send_all_one_way_keeps_its_name():
+    nothing = np.zeros(PROMPTS, bool)
+    part = _part(choices=_choices(**{"length-rule": nothing}))
+    rule = next(row for row in part["candidates"] if row["system"] == "length-rule")
+    assert (rule["kind"], rule["model"]) == ("baseline", None)
+    today = part["sentences"][0]["with"]["today"]
+    assert today["say"] == "today_assumed" and today["with"]["who"]["with"]["system"] == "length-rule"
+    assert _part(today="random@0.90")["sentences"][0]["with"]["today"]["say"] == "today"
+
+
+def test_who_reads_nothing_is_no_router():
+    blind = _row("trained_cost", "steady", "quality", 0.9, 0.8, 1.0, sees="nothing")
+    part = _part(blind, choices=_choices().replace("knows", "steady"))
+    assert part["recommended"]["system"] == "steady" and part["sentences"][0]["say"] == "answer_baseline"
 
 
 def test_a_router_whose_time_was_not_measured_is_taken_only_where_nothing_else_saves():

@@ -24,6 +24,25 @@ def test_a_run_against_its_twin(tiny_run, capsys):
     assert "Mind:" not in shown and "p50" not in shown, "latency is not compared unasked"
 
 
+def test_a_recommendation_that_differs_is_named(tiny_run):
+    folders = [tiny_run("a"), tiny_run("b"), tiny_run("c")]
+    chosen = [{"system": "knn", "point": "0.50", "model": None}, {"system": "large", "point": "rule", "model": "large"}]
+    for folder, one in zip(folders, (*chosen, None), strict=True):
+        (folder / "11_decide").mkdir()
+        part = {"dataset": "d", "analysis": "trained_cost", "recommended": one}
+        (folder / "11_decide" / "decision.json").write_text(json.dumps({"data": [part]}))
+    told = "d: the recommendation differs, knn · 0.50 in A and {} in B (notebook 11 says why)."
+    assert told.format("large") in _compared(*folders[:2]).notes
+    assert told.format("nobody") in _compared(folders[0], folders[2]).notes
+    assert not _compared(folders[0], folders[0]).notes
+
+
+def test_a_sweeps_folder_is_told_from_a_runs(tmp_path):
+    (tmp_path / "sweep.csv").touch()
+    with pytest.raises(ToolkitError, match="the folder of a sweep; name one of its cells"):
+        reading.read(tmp_path)
+
+
 def test_settings_that_differ_come_first(tiny_run):
     changes = {
         "seed": 1, "folds": 5, "data": {"d": {"sha256": "9" * 64}, "e": {"sha256": "5" * 64}},
