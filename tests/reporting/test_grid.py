@@ -156,3 +156,11 @@ def test_all_that_decides_the_results_is_in_the_name(notebooks, tmp_path, monkey
     write_notebook(notebooks / "00_one.ipynb", "1 + 1", PARAMETERS)
     keys["notebook"] = _read(notebooks, text.format("a"))[0].key
     assert len(set(keys.values())) == len(keys), keys
+
+
+def test_a_word_is_no_file_though_one_is_called_so(notebooks, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mid", "prices.csv"):
+        (tmp_path / name).touch()
+    words, files = (_read(notebooks, f"notebooks: ['00']\nword: {word}")[0] for word in ("mid", "prices.csv"))
+    assert words.parameters["word"] == "mid" and files.parameters["word"] == str(tmp_path / "prices.csv")
