@@ -45,7 +45,7 @@ class Notebook:
         shutil.rmtree(self.folder / "figures", ignore_errors=True)
         (self.folder / "figures").mkdir(parents=True, exist_ok=True)
         figures.use_style()
-        pd.set_option("display.max_colwidth", 200)  # notes are read, not cut
+        pd.set_option("display.max_colwidth", 600)  # notes are read, not cut
 
     def load(self, most: int = 0) -> Outcomes:
         """The data set of this execution, thinned to the profile's size, or to ``most`` prompts where that is less."""
