@@ -37,6 +37,14 @@ def test_what_is_stored_is_what_was_encoded_and_nothing_is_encoded_twice(tmp_pat
     assert counting.seen == len({text for texts in batches for text in texts})
 
 
+def test_another_version_of_the_runtime_has_a_file_of_its_own(tmp_path):
+    older, newer = Counting(), Counting()
+    older.made_by, newer.made_by = "onnxruntime-1.20", "onnxruntime-1.24"
+    for counting in (older, newer, older):
+        Stored(counting, tmp_path).encode(["a"])
+    assert (older.seen, newer.seen) == (1, 1) and len(list(tmp_path.glob("counting-*.sqlite"))) == 2
+
+
 def test_a_damaged_file_is_put_aside(tmp_path):
     stored = Stored(Counting(), tmp_path)
     first = stored.encode(["a", "b"])

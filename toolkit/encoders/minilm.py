@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ class MiniLM:
         self.threads = threads
         made = precision if precision == "fp32" else f"{precision}.{graph.RECIPE}"  # rounding may fall another way
         self.identity = f"minilm-{SHA256[:16]}-{made}-{MAX_TOKENS}"
+        self.made_by = f"onnxruntime-{version('onnxruntime')}"
         self._loading = threading.Lock()
         self._parts = None
 

@@ -20,6 +20,9 @@ _WAIT_S = 60
 class Stored:
     """An encoder whose vectors are kept in one SQLite file per identity, safe under parallel runs.
 
+    Another version of what runs a graph rounds int8 in another way, so its vectors have a file of their own (the
+    encoder's ``made_by``, where it has one): a run says the same whatever an older environment left in the cache.
+
     The key is a hash of the text. A vector that cannot be read is made again; a file that is no database is put aside;
     a folder that cannot be written costs a warning and nothing else.
 
@@ -34,7 +37,8 @@ class Stored:
         self.encoder = encoder
         self.dimension = encoder.dimension
         self.identity = encoder.identity
-        self.path = (folder or paths.cache_dir() / "embeddings") / f"{encoder.identity}.sqlite"
+        name = "-".join(filter(None, (encoder.identity, getattr(encoder, "made_by", ""))))
+        self.path = (folder or paths.cache_dir() / "embeddings") / f"{name}.sqlite"
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """As the encoder's own, float32 (n, d); texts that the file knows are not encoded again."""
