@@ -93,7 +93,7 @@ def with_answer(text: str, name: str) -> str:
         for one in ("real", "synthetic")
     }
     head = _HEAD[language]
-    lines = [f"**{decision.sentences(found['real'], language)[0]}**", ""]
+    lines = [f"**{decision.lead(found['real'], language)}**", ""]
     lines += [f"![{head[1]}](reports/example/real/11_decide/figures/decision_front.png)", ""]
     lines += [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     lines += [_row(part, language) for one in found.values() for part in one["data"]]

@@ -171,3 +171,11 @@ routes:
     ):
         refused = _run("route", *mistake, cwd=tmp_path)
         assert refused.returncode == 2 and message in refused.stderr and refused.stderr.count("\n") == 1
+
+
+def test_who_stops_reading_sees_no_traceback():
+    asked = [sys.executable, "-m", "toolkit", "data"]
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        complaint = process.stderr.read()
+    assert process.returncode == 141 and not complaint

@@ -41,7 +41,7 @@ def examine() -> Iterator[Finding]:
     yield _gpu()
     yield from _mirror()
     yield _reports()
-    yield from _print()
+    yield from _printing()
 
 
 def _packages() -> Iterator[Finding]:
@@ -102,15 +102,21 @@ def _mirror() -> Iterator[Finding]:
         yield Finding("data mirror", f"{mirror} holds none of the registered files", remedy)
 
 
-def _print() -> Iterator[Finding]:
+def _printing() -> Iterator[Finding]:
     """What decisions in PDF and figures in Chinese take; nothing else lacks anything without."""
-    from toolkit.figures import decision, use_style
-    from toolkit.reporting.decision import printing
+    try:
+        import matplotlib as mpl
 
+        from toolkit.figures import decision, use_style
+        from toolkit.reporting.decision import printing
+    except ImportError:  # what is missing has been named
+        return
     browser = printing.chromium()
     yield Finding("chromium", browser or f"none on the path or in {printing.VARIABLE}; decisions are not made as PDF")
-    use_style()
-    fonts = "found" if decision.reads_chinese() else "not found; decisions in Chinese have English figures and no PDF"
+    with mpl.rc_context():
+        use_style()
+        found = decision.reads_chinese()
+    fonts = "found" if found else "not found; decisions in Chinese have English figures and no PDF"
     yield Finding("font for Chinese", fonts)
 
 

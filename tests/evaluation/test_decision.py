@@ -138,12 +138,31 @@ def test_a_latency_budget_excludes_what_was_measured_to_be_slower():
 
 def test_nobody_is_left_out_for_a_time_that_may_be_noise():
     """Its estimate lies above the budget and its interval reaches below: it is taken, and both places say so."""
-    noisy = _part(_row("router_latency", "knows", "p50_ms", 7.0, 3.0, 9.0))
+    late = _row("router_latency", "knows", "p90_ms", 12.0, 9.0, 15.0)
+    noisy = _part(_row("router_latency", "knows", "p50_ms", 7.0, 3.0, 9.0), late)
     assert noisy["recommended"]["system"] == "knows" and noisy["recommended"]["unhurried"] is None
     assert _said(noisy)["budget_unsure"]["ms"]["high"] == 9.0 and "doubt_latency" in _loud(noisy)
     assert [one["say"] for one in headline(noisy)] == ["answer_router", "budget_unsure"]
     fast = _part(_row("router_latency", "knows", "p50_ms", 3.0, 2.0, 4.0))
     assert "budget_unsure" not in _said(fast) and [one["say"] for one in headline(fast)] == ["answer_router"]
+
+
+def test_the_weight_is_told_where_it_is_of_dollars():
+    assert _said(_part())["serve"]["weight"]["value"] == 12.5
+    pair = [_system(name, "rule", large, "trained") for name, large in (("s", HARD | True), ("w", HARD & False))]
+    part = _part(choices=pd.concat([*pair, _system("knows", "0.30", HARD, "trained")], ignore_index=True))
+    assert part["recommended"]["system"] == "knows" and "serve" not in _said(part)
+
+
+def test_a_saving_that_may_be_none_is_called_that():
+    """Errors priced at what the cheaper calls save: which is more is chance."""
+    sure = _part(_row("router_latency", "knows", "p50_ms", 1.0, 0.9, 1.1))
+    assert _said(sure)["money"]["net"]["say"] == "net_saved"
+    part = _part(choices=_spoiled(_choices(), "knows", 0.03), error_usd=0.00675 / 0.03)
+    assert part["recommended"]["system"] == "knows"
+    net = part["recommended"]["money"]["net_usd_per_month"]
+    assert net["low"] < 0 < net["high"] and _said(part)["money"]["net"]["say"] == "net_unsure"
+    assert "doubt_money" not in _loud(part)
 
 
 def test_a_rule_that_happens_to_send_all_one_way_keeps_its_name():

@@ -121,6 +121,16 @@ def test_every_answer_can_be_said(run, wanted, language):
     assert len(content["sections"]) >= 5 and not re.search(r"{\w+}", " ".join(content["lead"])) and all(texts)
 
 
+def test_a_pdf_that_nobody_could_read_is_not_printed(monkeypatch):
+    assert printing.lacks("en") == ""
+    monkeypatch.setattr(printing, "reads_chinese", lambda: False)
+    assert "no font for Chinese" in printing.lacks("zh") and printing.lacks("en") == ""
+
+
+def test_a_weight_reads_as_the_command_line_takes_it():
+    assert Wording("en").figure({"value": -38.125, "unit": "weight"}) == "-38.12"
+
+
 def test_the_answer_in_both_languages(decided):
     answer = decision.lead(decided)
     assert answer.startswith("knn at operating point 0.30 keeps 100% of the quality of large")

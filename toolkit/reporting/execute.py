@@ -183,8 +183,8 @@ def run(job: Job) -> Result:
 def spare_start_up() -> None:
     """Keep jsonschema, which nbformat imports, from compiling a grammar of IRIs for nearly two seconds.
 
-    Only the checking of IRIs is lost, and no notebook holds one. For processes of our own and workers of a cluster,
-    before nbformat is imported.
+    Only the checking of IRIs is lost, and no notebook holds one. For processes of our own, before nbformat is imported,
+    and for the workers of a cluster, where it lasts as long as they do.
     """
     sys.modules.setdefault("rfc3987_syntax", None)
 

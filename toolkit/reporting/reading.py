@@ -1,4 +1,4 @@
-"""A run read back: its manifest and its three tables, which is all that comparisons, alarms and decisions may know."""
+"""A run read back: its manifest, its three tables and what it recommends: all that comparisons and alarms may know."""
 
 import json
 from dataclasses import dataclass
@@ -48,10 +48,18 @@ class Run:
 
     @cached_property
     def recommended(self) -> dict[str, str]:
-        """Data set -> what notebook 11 recommends for it; of those that it judged."""
+        """Data set -> what notebook 11 recommends for it; of those that it judged.
+
+        Raises:
+            ToolkitError: its file cannot be read.
+        """
         found = {}
         for path in self.path.glob("11_*/decision.json"):
-            for part in json.loads(path.read_text(encoding="utf-8"))["data"]:
+            try:
+                parts = json.loads(path.read_text(encoding="utf-8"))["data"]
+            except (OSError, ValueError, KeyError) as err:
+                raise ToolkitError(f"{path}: a decision was expected, as notebook 11 writes it ({err}).") from err
+            for part in parts:
                 chosen = part["recommended"]
                 if part["analysis"]:
                     alone = chosen is None or chosen["model"] or chosen["point"] == "rule"

@@ -187,8 +187,7 @@ def _execute_all(
     open_parts = [part for part in parts if part not in done]
     finished = len(done)
     if open_parts:
-        several = "s" if len(open_parts) > 1 else ""
-        tell(f"{len(open_parts)} notebook{several} to run, those that may take longest first")
+        tell(f"notebooks to run: {len(open_parts)}; those that time something alone, those that read the rest last")
     for turn in range(3):
         # What may take longest begins first, or one core would wait for it in the end.
         batch = sorted((part for part in open_parts if part.turn == turn), key=lambda part: -part.limit_s)

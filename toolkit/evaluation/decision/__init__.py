@@ -37,7 +37,7 @@ def decide(
     """What a run says about which router to take, and what it does not say.
 
     Per data set, router and operating point are chosen on one half of the judged prompts, halved by a hash of their
-    group: the cheapest that keeps the floor of quality, within the latency budget where that was measured. Everything
+    group: the cheapest that keeps the floor of quality, not surely slower than the latency budget. Everything
     said of the choice is measured on the other half, paired, with 95% bootstrap intervals by group.
 
     Args:
@@ -45,8 +45,9 @@ def decide(
         choices: of a run; analyses ``trained_cost`` (dollars), ``trained`` (a pair), ``acceptance`` (labelled queries).
         curves: of a run, for the weights of operating points.
         constraints: to meet.
-        facts: what tables do not tell: ``run``, ``data`` (by label: synthetic, cost_source, models), ``machine`` (cpu,
-            cores, gpu), ``claims`` (rows of the ledger), ``queries`` (the labelled ones, ``prompt`` as in choices).
+        facts: what tables do not tell: ``run``, ``data`` (by label: synthetic, own, cost_source, models), ``machine``
+            (cpu, cores, gpu), ``claims`` (rows of the ledger), ``queries`` (the labelled ones, ``prompt`` as in
+            choices).
         bootstraps, seed: of the intervals.
 
     Returns:
@@ -137,7 +138,8 @@ def _part(
     analysis = "trained_cost" if both[0] else "trained" if both[1] else ""
     asked = checklist(rows, dataset, own["acceptance"], judged, facts.get("queries") or (), constraints.gpu)
     part: dict[str, Any] = {
-        "dataset": dataset, "analysis": analysis, "synthetic": known.get("synthetic"), "in_dollars": bool(both[0]),
+        "dataset": dataset, "analysis": analysis, "synthetic": known.get("synthetic"), "own": bool(known.get("own")),
+        "in_dollars": bool(both[0]),
         "cost_source": known.get("cost_source"), "checklist": asked, "recommended": None, "other": None,
         "model": None, "reference": judged.reference if judged else None,
         "models": judged.candidates.names if judged else list(known.get("models") or []),

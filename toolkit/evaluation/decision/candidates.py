@@ -17,8 +17,8 @@ from toolkit import policy
 from toolkit.evaluation import statistics
 from toolkit.evaluation.systems import RULE
 from toolkit.routers import BASELINES
+from toolkit.routers.baselines import SingleModel
 
-SINGLES = ("always-weak", "always-strong", "cheapest")  # baselines that are a single model, by its role
 LEAST_GROUPS = 10  # different prompts in a half, below which nothing is chosen
 SLACK = 1e-12  # rounding of a mean, which must not cost the best model its own floor
 
@@ -60,7 +60,7 @@ class Candidates:
     @cached_property
     def singles(self) -> np.ndarray:
         """Which candidates are one model for every prompt, bool (K,); a rule that happens to pick one is none."""
-        rules = [name for name in BASELINES if name not in SINGLES]
+        rules = [name for name, make in BASELINES.items() if not isinstance(make(), SingleModel)]
         return ~np.isin(self.systems, rules) & (self.points == RULE) & (self.models == self.models[:, :1]).all(axis=1)
 
     def best_single(self, model: str = "") -> int | None:

@@ -11,7 +11,8 @@ class Constraints:
     """What a router has to meet, and what it is for.
 
     Attributes:
-        latency_budget_ms: most milliseconds that routing may add to a request (median, text in, decision out).
+        latency_budget_ms: most milliseconds that routing may add to a request (median, text in, decision out); who is
+            not surely above it is let in, and told so.
         quality_floor: least share of the reference's mean quality.
         monthly_requests: volume that dollars a month are told for.
         gpu: whether there is a GPU where the router will run.

@@ -72,7 +72,7 @@ def _statistics(part: Mapping[str, Any], chosen: Mapping[str, Any]) -> list[Stat
 def _money(part: Mapping[str, Any], chosen: Mapping[str, Any], constraints: Constraints) -> list[Statement]:
     """Where lost quality costs more than the cheaper calls save."""
     net = chosen["money"]["net_usd_per_month"] if chosen["money"] else number(0.0)
-    if net["value"] is None or net["value"] >= 0:
+    if net["value"] is None or net.get("high", net["value"]) >= 0:  # where it is not sure, the answer says so
         return []
     error = number(constraints.error_usd, "USD")
     return [_doubt("prices", True, "doubt_money", error=error, model=part["model"], usd=negated(net))]
@@ -84,11 +84,11 @@ def _time(rows: Rows, chosen: Mapping[str, Any], constraints: Constraints) -> li
         return [_doubt("time", True, "doubt_latency_unmeasured", system=system)]
     other = form(chosen["latency"])
     found = [_doubt("time", True, "doubt_latency_form", system=system, form=other)] if other else []
+    over = over_budget(chosen["latency"], constraints)
     slow = timed(rows.latencies(constraints.gpu, "p90_ms"), system)
-    if slow and slow["value"] > constraints.latency_budget_ms:
+    if not over and slow and slow["value"] > constraints.latency_budget_ms:
         return [*found, _doubt("time", True, "doubt_latency_p90", system=system, p90=slow, budget=budget)]
-    near = over_budget(chosen["latency"], constraints)
-    return [*found, _doubt("time", near, "doubt_latency", system=system, ms=chosen["latency"], budget=budget)]
+    return [*found, _doubt("time", over, "doubt_latency", system=system, ms=chosen["latency"], budget=budget)]
 
 
 def _shift(rows: Rows, dataset: str, system: str) -> list[Statement]:

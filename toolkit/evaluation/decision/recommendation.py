@@ -10,7 +10,7 @@ import numpy as np
 from toolkit.evaluation.decision.candidates import SLACK, Candidates, Told, cheapest, pareto
 from toolkit.evaluation.decision.constraints import Constraints
 from toolkit.evaluation.decision.rows import timed
-from toolkit.evaluation.decision.statements import Estimate, estimate, finite, number
+from toolkit.evaluation.decision.statements import Estimate, estimate, finite, number, surely_above
 from toolkit.routers import BASELINES
 
 OPEN = ("text", "nothing")  # what a router may see that is to decide about traffic
@@ -82,7 +82,7 @@ class Judged:
         that; who is recommended is told so. What has no time (``untimed``, single models, rules) is not slow.
         """
         measured = self.latency[system]
-        return bool(measured) and measured.get("low", measured["value"]) > self.constraints.latency_budget_ms
+        return bool(measured) and surely_above(measured, self.constraints.latency_budget_ms)
 
     def model(self) -> str:
         """Name of the reference."""
@@ -199,7 +199,7 @@ def _side(difference: Estimate) -> str:
 def recommended(judged: Judged) -> dict[str, Any] | None:
     """The choice, told on the other half; None where nobody meets the constraints.
 
-    ``against`` has it beside what is in use today, the best trivial baseline and the best learned router; ``unhurried``
+    ``against`` has it beside what is in use today, the cheapest baseline and the cheapest learned router; ``unhurried``
     is who would be chosen without a latency budget and whether timed or not, None where that changes nothing.
     """
     index = judged.chosen
@@ -209,7 +209,7 @@ def recommended(judged: Judged) -> dict[str, Any] | None:
     told |= {"floor": judged.floor_met(index), "money": judged.money(index)}
     system = told["system"]
     told["latency"] = judged.latency[system]
-    if not told["latency"] and judged.sees[system] == "nothing" and system not in judged.untimed:
+    if not told["latency"] and judged.sees[system] == "nothing":
         told["latency"] = number(0.0, "ms")
     trivial = np.isin(judged.kinds, (SINGLE, BASELINE))
     others = {

@@ -8,7 +8,7 @@ import pandas as pd
 
 from toolkit.evaluation.decision.constraints import Constraints
 from toolkit.evaluation.decision.rows import Rows, detail, timed
-from toolkit.evaluation.decision.statements import Statement, number, of_row, placed, say
+from toolkit.evaluation.decision.statements import Statement, number, of_row, placed, say, surely_above
 from toolkit.evaluation.planning import FOUND
 
 WORTH = 0.02  # a gain of quality that a month of data should be able to find
@@ -72,7 +72,7 @@ def _integrate(rows: Rows, bert: str, apgr: pd.DataFrame, gains: pd.DataFrame, c
     A network fine-tuned here stands in for it as evidence and decides nothing; the time of the published size does,
     where there is no GPU.
     """
-    evidence, against, shipped = [], [], rows.shipped()
+    evidence, against, shipped, budget = [], [], rows.shipped(), constraints.latency_budget_ms
     own = timed(rows.latencies(constraints.gpu), bert) if bert else None
     if bert:
         gain = _gain(gains, bert)
@@ -80,11 +80,11 @@ def _integrate(rows: Rows, bert: str, apgr: pd.DataFrame, gains: pd.DataFrame, c
         against += ["gain"] if bert == RELEASED and not _holds(gain) else []
     if own:
         evidence.append(say("evidence_latency", system=bert, ms=own))
-        against += ["latency"] if bert == RELEASED and own["value"] > constraints.latency_budget_ms else []
+        against += ["latency"] if bert == RELEASED and surely_above(own, budget) else []
     if shipped is not None:
         way = say("way_plain" if shipped["system"].endswith("plain") else "way_fast")
         evidence.append(say("evidence_shipped", ms=of_row(shipped, "ms"), way=way))
-        against += ["shipped"] if shipped["value"] > constraints.latency_budget_ms and not constraints.gpu else []
+        against += ["shipped"] if surely_above(of_row(shipped, "ms"), budget) and not constraints.gpu else []
     told = [say(f"because_1_{reason}") for reason in against]
     if bert != RELEASED:
         told.append(say("because_1_stand_in", system=bert) if bert else say("because_1_unmeasured"))

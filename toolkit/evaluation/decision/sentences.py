@@ -7,7 +7,11 @@ from toolkit.evaluation.decision.constraints import Constraints
 from toolkit.evaluation.decision.recommendation import ROUTER, SINGLE
 from toolkit.evaluation.decision.statements import Statement, negated, number, say
 
-_CAVEATS = ("floor_unsure", "floor_below", "floor_missed", "budget_unsure", "unhurried", "baseline_worse")
+# What a first sentence may hide: a constraint that is perhaps not met, who fell to the clock alone, who does better.
+_CAVEATS = (
+    *("floor_unsure", "floor_below", "floor_missed", "budget_unsure", "budget_unmeasured"),
+    *("unhurried", "unhurried_untimed", "baseline_more", "baseline_worse"),
+)
 NO_NETWORK = ("", "no network")  # forms of which the timed and the judged one do not differ
 
 
@@ -15,14 +19,15 @@ def sentences(part: Mapping[str, Any], constraints: Constraints) -> list[Stateme
     """Of a part of the decision, as ``decide`` gives it."""
     if not part["analysis"]:
         return [say("nothing_judged", dataset=part["dataset"])]
-    known = {True: "data_synthetic", False: "data_real"}.get(part["synthetic"], "data_unknown")
-    data, chosen = say(known, dataset=part["dataset"]), part["recommended"]
+    data, chosen = say(_kind_of_data(part), dataset=part["dataset"]), part["recommended"]
     if chosen is None:
         return [_nobody(part, constraints, data)]
     said = [_answer(part, chosen, constraints, data)]
     if chosen["model"] != part["model"]:
         said.append(say(f"floor_{chosen['floor']}", floor=number(constraints.quality_floor, "share")))
-    if over_budget(chosen["latency"], constraints):
+    if chosen["kind"] == ROUTER and chosen["latency"] is None:
+        said.append(say("budget_unmeasured"))
+    elif over_budget(chosen["latency"], constraints):
         budget = number(constraints.latency_budget_ms, "ms")
         said.append(say("budget_unsure", ms=chosen["latency"], budget=budget))
     if other := part["other"]:
@@ -34,9 +39,16 @@ def sentences(part: Mapping[str, Any], constraints: Constraints) -> list[Stateme
     said += _compared(part, chosen)
     if chosen["money"] and chosen["model"] != part["model"]:
         said.append(_money(part, chosen["money"], constraints))
-    if chosen.get("weight") is not None and chosen["kind"] != SINGLE:
+    if chosen.get("weight") is not None and chosen["kind"] != SINGLE and part["in_dollars"]:
         said.append(say("serve", who=_who(chosen), weight=number(chosen["weight"], "weight")))
     return said
+
+
+def _kind_of_data(part: Mapping[str, Any]) -> str:
+    """A table of the user's own does not say where its outcomes come from."""
+    if part["own"] and not part["synthetic"]:
+        return "data_own"
+    return {True: "data_synthetic", False: "data_real"}.get(part["synthetic"], "data_unknown")
 
 
 def headline(part: Mapping[str, Any]) -> list[Statement]:

@@ -50,6 +50,11 @@ def negated(found: Estimate) -> Estimate:
                   0.0 - found.get("high", nothing), 0.0 - found.get("low", nothing))  # fmt: skip
 
 
+def surely_above(found: Estimate, limit: float) -> bool:
+    """Whether all of the interval lies above a limit; of a figure without one, the figure."""
+    return found.get("low", found["value"]) > limit
+
+
 def placed(what: Statement, row: Mapping[str, Any], dataset: str) -> Statement:
     """A statement; with the data set that its row is of, where that is not the one spoken about."""
     return what if row["dataset"] == dataset else say("on_other", what=what, dataset=str(row["dataset"]))

@@ -15,6 +15,7 @@ from IPython.display import Image
 from markupsafe import Markup, escape
 
 from toolkit import figures
+from toolkit.datasets import FORMATS
 from toolkit.datasets.catalogue import CATALOGUE
 from toolkit.errors import ToolkitError
 from toolkit.evaluation import acceptance, claims
@@ -45,16 +46,16 @@ def facts(run: Run) -> dict[str, Any]:
     told, queries = run.manifest, acceptance.queries()
     return {
         "run": {"name": run.name} | {key: told.get(key) for key in ("profile", "seed", "device", "finished")},
-        "data": {label: one | {"synthetic": _made(label, one)} for label, one in told.get("data", {}).items()},
+        "data": {label: one | {"own": _own(label)} for label, one in told.get("data", {}).items()},
         "machine": told.get("machine", {}),
         "claims": claims.ledger().to_dict("records"),
         "queries": queries.assign(prompt=tables.prompt_hashes("acceptance", queries["id"])).to_dict("records"),
     }
 
 
-def _made(label: str, told: Mapping[str, Any]) -> bool | None:
-    """Whether outcomes were generated; None of a table of the user's own, which does not say where it comes from."""
-    return True if told["synthetic"] else False if label.partition("?")[0] in CATALOGUE else None
+def _own(label: str) -> bool:
+    """Whether a data set is neither one of ours nor a benchmark's file."""
+    return label.partition("?")[0] not in CATALOGUE and label.partition("/")[0] not in FORMATS
 
 
 def primary(decision: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from toolkit.evaluation.decision.sentences import headline
 from toolkit.evaluation.decision.statements import number
 from toolkit.figures import decision as drawn
 from toolkit.reporting.decision import frames
@@ -96,12 +97,13 @@ def _constraints(constraints: Mapping[str, Any], wording: Wording) -> list[str]:
 def _recommendation(part: Mapping[str, Any], first: bool, decision: Mapping[str, Any], wording: Wording) -> list[Block]:
     word = wording.word
     source, made = part["cost_source"], part["synthetic"]
-    chips = [word("tag_synthetic" if made else "tag_real")] if made is not None else []
+    chips = [word("tag_synthetic" if made else "tag_real")] if made or (made is False and not part["own"]) else []
     chips += [word(f"tag_costs_{source}")] if source else []
     if part["reported_on"]:
         chips += [word(f"tag_{key}", prompts=f"{part[key]:,}") for key in ("chosen_on", "reported_on")]
         chips.append(word("tag_models", number=len(part["models"])))
-    blocks = [] if first else [_block("sentence", wording.say(part["sentences"][0]))]
+    said = headline(part) + [told for told in part["sentences"] if told["say"] == "serve"]
+    blocks = [] if first else [_block("sentence", word("gap").join(map(wording.say, said)))]
     blocks += [{"kind": "chips", "items": chips, "loud": bool(made)}] if chips else []
     if part["points"]:
         blocks.append({"kind": "figure", "name": "decision_front", "dataset": part["dataset"]})

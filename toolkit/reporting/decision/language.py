@@ -60,6 +60,8 @@ class Wording:
         unit, frame = estimate["unit"], self._content["units"].get(estimate["unit"], "{}")
         if unit == "p":
             return f"{estimate['value']:.2g}"
+        if unit == "weight":
+            return f"{estimate['value']:.4g}"  # for the command line, which knows the hyphen alone as a minus
         numbers = [estimate[key] for key in ("value", "low", "high") if key in estimate]
         numbers = numbers[:1] if len(set(numbers)) == 1 else numbers  # nothing was left to chance
         value, *bounds = present.figure_texts(numbers, unit)

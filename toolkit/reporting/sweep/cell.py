@@ -73,7 +73,7 @@ def _work(cell: Cell, target: Target, workers: Workers, scratch: Path) -> dict[s
     notebook.write_bytes(cell.source)
     try:
         result = execution.execute_into(
-            folder, notebook, cell.parameters, workers, cell.folder, cell.limit_s, cell.threads, True
+            folder, notebook, cell.parameters, workers, cell.folder, cell.limit_s, cell.threads, of_sweep=True
         )
     except Exception as err:
         result = execution.failure(folder, cell.folder, err, of_sweep=True)
