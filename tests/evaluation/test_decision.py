@@ -143,6 +143,8 @@ def test_nobody_is_left_out_for_a_time_that_may_be_noise():
     assert noisy["recommended"]["system"] == "knows" and noisy["recommended"]["unhurried"] is None
     assert _said(noisy)["budget_unsure"]["ms"]["high"] == 9.0 and "doubt_latency" in _loud(noisy)
     assert [one["say"] for one in headline(noisy)] == ["answer_router", "budget_unsure"]
+    slow = _part(_row("router_latency", "knows", "p50_ms", 7.0, 6.0, 9.0))
+    assert [one["say"] for one in headline(slow)] == ["answer_baseline", "unhurried"]
     fast = _part(_row("router_latency", "knows", "p50_ms", 3.0, 2.0, 4.0))
     assert "budget_unsure" not in _said(fast) and [one["say"] for one in headline(fast)] == ["answer_router"]
 

@@ -54,7 +54,15 @@ def _kind_of_data(part: Mapping[str, Any]) -> str:
 def headline(part: Mapping[str, Any]) -> list[Statement]:
     """The answer, and of the others those without which it would mislead whoever reads no further."""
     answer, *others = part["sentences"]
-    return [answer, *(said for said in others if said["say"] in _CAVEATS)]
+    chosen = part["recommended"]
+    free = chosen["unhurried"] if chosen else None
+    # Who was cheaper where the choice was made need not be where it is told; then nothing was lost to the clock.
+    idle = ("unhurried", "unhurried_untimed") if free and not _cheaper(free, chosen) else ()
+    return [answer, *(said for said in others if said["say"] in _CAVEATS and said["say"] not in idle)]
+
+
+def _cheaper(found: Mapping[str, Any], than: Mapping[str, Any]) -> bool:
+    return (found["share"]["value"] or 0.0) < (than["share"]["value"] or 0.0)
 
 
 def over_budget(latency: Mapping[str, Any] | None, constraints: Constraints) -> bool:
