@@ -114,11 +114,8 @@ def decision_ranges(bands: Sequence[Mapping[str, Any]], title: str, note: str = 
     """
     figure, rows = plt.subplots(len(bands), 1, figsize=(8.6, 0.9 + 1.25 * len(bands)), squeeze=False)
     shade = colours(dict.fromkeys(part["system"] for band in bands for part in band["ranges"]))
-    named = set().union(*(_strip(axes, band, shade) for axes, band in zip(rows[:, 0], bands, strict=True)))
-    if narrow := [Patch(color=shade[name], label=name, alpha=0.85) for name in shade if name not in named]:
-        rows[0, 0].legend(
-            handles=narrow, loc="lower right", bbox_to_anchor=(1, 1.18), ncols=len(narrow), fontsize=8.5, frameon=False
-        )
+    for axes, band in zip(rows[:, 0], bands, strict=True):
+        _strip(axes, band, shade)
     rows[0, 0].set_title(title, pad=26)
     if note:
         rows[-1, 0].annotate(
@@ -128,9 +125,9 @@ def decision_ranges(bands: Sequence[Mapping[str, Any]], title: str, note: str = 
     return figure
 
 
-def _strip(axes: Axes, band: Mapping[str, Any], shade: Mapping[str, str]) -> set[str]:
-    """Draws one; returns the systems whose names are written in it, since they fit."""
-    named = set()
+def _strip(axes: Axes, band: Mapping[str, Any], shade: Mapping[str, str]) -> None:
+    """One band; a system whose name fits into none of its ranges stands in a legend."""
+    named, narrow = set(), {}
     low, high = band["ticks"][0], band["ticks"][-1]
     width = np.log(high / low)
     for part in band["ranges"]:
@@ -138,6 +135,7 @@ def _strip(axes: Axes, band: Mapping[str, Any], shade: Mapping[str, str]) -> set
         if right <= left:
             continue
         axes.axvspan(left, right, color=shade[part["system"]], alpha=0.85, lw=0)
+        narrow[part["system"]] = Patch(color=shade[part["system"]], label=part["system"], alpha=0.85, lw=0)
         share = np.log(right / left) / width
         if share > 0.012 * len(part["system"]):
             named.add(part["system"])
@@ -162,4 +160,6 @@ def _strip(axes: Axes, band: Mapping[str, Any], shade: Mapping[str, str]) -> set
     axes.xaxis.set_minor_locator(NullLocator())
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_color(GRID)
-    return named
+    if handles := [patch for name, patch in narrow.items() if name not in named]:
+        where = {"loc": "lower right", "bbox_to_anchor": (1, 1.0), "borderaxespad": 0.3}
+        axes.legend(handles=handles, ncols=len(handles), fontsize=8.5, frameon=False, **where)
