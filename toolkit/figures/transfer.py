@@ -128,7 +128,9 @@ def _panels(count: int, most: int, size: tuple[float, float], margin: tuple[floa
     across = min(most, count)
     down = -(-count // across)
     inches = (size[0] * across + margin[0], size[1] * down + margin[1])
-    figure, grid = plt.subplots(down, across, figsize=inches, sharex=True, sharey=True, squeeze=False)
+    figure, grid = plt.subplots(
+        down, across, figsize=inches, sharex=True, sharey=True, squeeze=False, layout="compressed"
+    )
     for axes in grid.flat[count:]:
         axes.set_visible(False)
     return figure, list(grid.flat[:count])
@@ -139,6 +141,5 @@ def _titled(figure: Figure, title: str, xlabel: str, ylabel: str, note: str) -> 
     figure.supxlabel(xlabel, fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
     figure.suptitle(title, x=0.02, ha="left", fontweight="bold", fontsize=12)
-    figure.tight_layout()
     figure.text(0.02, -0.02, note, va="top", **small())
     return figure
