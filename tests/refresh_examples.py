@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import paths
-from toolkit.reporting import decision, execution, tables
+from toolkit.reporting import decision, execution, reading, tables
 from toolkit.reporting.decision.language import Wording
 from toolkit.reporting.run import CONFIG, MANIFEST, write_manifest
 
@@ -96,19 +96,19 @@ def with_answer(text: str, name: str) -> str:
     lines = [f"**{decision.lead(found['real'], language)}**", ""]
     lines += [f"![{head[1]}](reports/example/real/11_decide/figures/decision_front.png)", ""]
     lines += [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    lines += [_row(part, language) for one in found.values() for part in one["data"]]
+    named = {one: reading.read(root / one).recommended for one in found}
+    lines += [_row(part, named[one], language) for one, told in found.items() for part in told["data"]]
     answer = "<!-- answer -->\n" + "\n".join(lines) + "\n<!-- /answer -->"
     return re.sub("<!-- answer -->.*<!-- /answer -->", lambda _: answer, text, flags=re.DOTALL)
 
 
-def _row(part: dict[str, Any], language: str) -> str:
+def _row(part: dict[str, Any], named: dict[str, str], language: str) -> str:
     """One data set: what is recommended for it beside the rule in use today, in the words of the decision."""
     words, chosen = Wording(language), part["recommended"]
     if chosen is None:
         return f"| {part['dataset']} | – | – | – | – | – | {part['model'] or '–'} |"
     spent = _SPENT[language][not part["in_dollars"]]
-    name = chosen["model"] or chosen["system"] + ("" if chosen["point"] == "rule" else f" · {chosen['point']}")
-    cells = [part["dataset"], name]
+    cells = [part["dataset"], named[part["dataset"]]]
     for one in (chosen, chosen["against"].get("today")):
         cells += [words.figure(one["kept"]), f"{words.figure(one['share'])} {spent}"] if one else ["–", "–"]
     return f"| {' | '.join([*cells, part['model']])} |"

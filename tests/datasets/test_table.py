@@ -89,7 +89,7 @@ def test_the_first_mistake_is_named(tmp_path, second, message):
     [
         ("own.csv", "prompt_id,prompt,model\n", "no rows"),
         ("own.csv", "prompt_id,prompt,model\np,t,a\n", "missing: quality; found: prompt_id, prompt, model"),
-        ("own.csv", 'prompt_id,prompt,model,quality\np,"t,a,1\n', "cannot be read"),
+        ("own.csv", 'prompt_id,prompt,model,quality\np,"t,a,1\n', "cannot be read .*commas"),
         ("own.jsonl", '{"prompt_id": 1\n', "line 1 is no JSON object"),
         ("own.jsonl", "[1, 2]\n", "row 1 is no JSON object but int"),
         ("own.parquet", "no parquet", "cannot be read"),

@@ -35,7 +35,7 @@ def test_claims_prints_the_verdicts_of_a_run(run, capsys):
     assert "BERT-base classifier, plain 80 ms [60, 90]" in told
     assert main(["claims", str(run), "--section", "5.1"]) == 0
     told = capsys.readouterr().out
-    assert "section 5.1" in told and "section 1.1" not in told
+    assert "section 5.1" in told and "section 1.1" not in told and "\n4 claims: " in told
 
 
 def test_claims_refuses_what_is_no_run_or_section(tmp_path, run, capsys):

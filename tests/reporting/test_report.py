@@ -97,6 +97,9 @@ def test_the_tables_are_complete_and_hold_no_text(finished):
 def test_the_front_page_prints_names_as_they_are(finished):
     html = (finished[0] / "index.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;小&lt;/b&gt;" in html and "<b>小" not in html
+    assert "Only some notebooks ran" not in html
+    for block in ("Routers trained here, on two models", "Routers trained here: quality against cost"):
+        assert "<tr><th>ridge</th>" in html.split(f"<h3>{block}</h3>")[1].split("<h3>")[0]
     assert "Actual cost (measured), USD per 1,000 prompts" in next(finished[0].rglob("cost.svg")).read_text(
         encoding="utf-8"
     )
@@ -299,6 +302,7 @@ def test_only_some_notebooks(fragile):
     made = report.make(["synthetic?prompts=200"], out=fragile / "reports", only=["00"], **quiet)
     assert [path.name for path in made.index.parent.iterdir() if path.is_dir()] == ["00_count_runs"]
     assert not made.failures
+    assert "Only some notebooks ran, and none that decides" in made.index.read_text(encoding="utf-8")
     with pytest.raises(ToolkitError, match="--only 07: no notebook starts so; there are 00_count_runs, 01_need_file"):
         report.make(["synthetic?prompts=200"], out=fragile / "reports", only=["07"], **quiet)
     with pytest.raises(ToolkitError, match="nothing was given"):

@@ -130,7 +130,9 @@ def test_a_failure_stops_nothing_and_waits_for_a_retry(desk, instant):
     failure = json.loads((folder / "failed.json").read_text())
     assert failure["error"] == made.table["error"][0] == "AssertionError: a share of one"
     assert failure["attempts"] == 1 and "Traceback" in failure["traceback"] and failure["when"]
-    assert "a share of one" in (folder / "notebook.html").read_text() and not (folder / "manifest.json").exists()
+    html = (folder / "notebook.html").read_text()
+    assert "a share of one" in html and not (folder / "manifest.json").exists()
+    assert "--retry-failed" in html and "../index.html" not in html, "a sweep has no front page"
     assert len(made.measurements) == 2
     told = []
     left_alone = _sweep(desk, grid, tell=told.append)
@@ -241,7 +243,9 @@ def test_the_command(desk):
     assert dry.returncode == 0 and dry.stdout.count("pending") == 2 and not (desk / "out").exists()
     first = call("--workers", "2", "--notify-if", "bars.yml")
     assert first.returncode == 3, first.stderr
-    assert "FAILED after" in first.stdout and "1 of 1 bars missed" in first.stdout and "[2/2]" in first.stdout
+    assert (
+        "(share=1): FAILED after" in first.stdout and "1 of 1 bars missed" in first.stdout and "[2/2]" in first.stdout
+    )
     assert first.stdout.splitlines()[-1] == str(desk / "out") and "--retry-failed" in first.stderr
     assert call().returncode == 1, "what failed before is a failure still"
     (desk / "mended").touch()
